@@ -1,0 +1,1 @@
+"""Threads: hand-over, retry, counting. Nothing here knows what it carries."""
