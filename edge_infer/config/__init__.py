@@ -1,0 +1,6 @@
+"""Strict YAML: typed structs out, every problem with file, line and column; commented YAML and JSON Schema back."""
+
+from edge_infer.config.decode import load, parse
+from edge_infer.config.render import render, sample, schema
+
+__all__ = ["load", "parse", "render", "sample", "schema"]
