@@ -1,0 +1,1 @@
+"""A model on disk: flatbuffer, TFLite metadata, manifest, labels, golden test."""

@@ -1,0 +1,188 @@
+"""A .tflite file: checked from end to end before any runtime sees it, and what it says about itself."""
+
+import hashlib
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from edge_infer.bundle.associated_files import AssociatedFiles
+from edge_infer.bundle.flatbuffer import Flatbuffer, Table
+from edge_infer.bundle.foreign_files import describe_foreign
+from edge_infer.bundle.model_check import check_model, operator_code, tensor_type
+from edge_infer.bundle.operator_names import CUSTOM, name_of
+from edge_infer.bundle.tflite_schema import IDENTIFIER
+from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.types import TensorSpec
+
+# Half the memory of the smallest supported board, a Pi Zero 2 W with 512 MB: a larger model could not run there, and
+# no model for a camera comes near (the largest that we test has 4 MB).
+MAX_MODEL_BYTES = 256 * 2**20
+
+EDGETPU_OPERATOR = "edgetpu-custom-op"  # Source: kCustomOp of libedgetpu's edgetpu.h
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Names of inputs and outputs, each with its position in `ModelFile.inputs` and `.outputs`."""
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a .tflite file holds.
+
+    Attributes:
+        operators: names in execution order ("CONV_2D"); custom ones by their own name
+        output_operators: the operator that makes each output, "" if none does
+        signatures: of the main graph, by key
+        metadata: the model's metadata buffers, by name
+        files: the files that travel with it (labels), by name
+        modified_ns: when the file was last changed, ns since 1970
+    """
+
+    path: Path
+    size: int
+    description: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    operators: tuple[str, ...]
+    custom_ops: frozenset[str]
+    output_operators: tuple[str, ...]
+    signatures: Mapping[str, Signature]
+    metadata: Mapping[str, bytes]
+    files: Mapping[str, bytes]
+    modified_ns: int
+
+    @property
+    def edgetpu(self) -> bool:
+        """True if it was compiled for the Edge TPU: then it cannot run on the CPU."""
+        return EDGETPU_OPERATOR in self.custom_ops
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, in hex; read when it is first asked for.
+
+        Raises:
+            UnavailableError: the file cannot be read any more.
+            ModelError: it was replaced since it was checked.
+        """
+        try:
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            modified_ns = self.path.stat().st_mtime_ns
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if modified_ns != self.modified_ns:
+            raise ModelError(f"{self.path} was replaced while it was in use: load the model again")
+        return digest
+
+
+def read_model(path: Path | str) -> ModelFile:
+    """The model at `path`, after a full check.
+
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        ModelError: it is no TFLite model, damaged, or too large; where, and what to do.
+    """
+    path = Path(path)
+    data, modified_ns = _read(path)
+    if data[4:8] != IDENTIFIER:
+        looks_like, next_step = describe_foreign(data[:512])
+        raise ModelError(f"{path} is {looks_like}, not a TFLite model: {next_step}")
+    buffer = Flatbuffer(data, str(path))
+    model = check_model(buffer)
+    codes = model.tables(1)
+    main = model.tables(2)[0]
+    tensors, inputs, outputs = main.tables(0), main.integers(1), main.integers(2)
+    operators = _operators(codes, main)
+    makers = {index: name for name, made in operators for index in made}
+    return ModelFile(
+        path=path,
+        size=len(data),
+        description=model.string(3),
+        inputs=tuple(_spec(path, tensors[index]) for index in inputs),
+        outputs=tuple(_spec(path, tensors[index]) for index in outputs),
+        operators=tuple(name for name, _ in operators),
+        custom_ops=frozenset(code.string(1) for code in codes if operator_code(code) == CUSTOM),
+        output_operators=tuple(makers.get(index, "") for index in outputs),
+        signatures=_signatures(model, inputs, outputs),
+        metadata=_metadata(model, len(data)),
+        files=AssociatedFiles(buffer.data[buffer.end :], str(path)),
+        modified_ns=modified_ns,
+    )
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """The file's bytes and its time of modification.
+
+    It is read, not mapped: a mapped file that somebody cuts short kills the process (SIGBUS).
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"{path} is not a file: give a .tflite file")
+        if status.st_size > MAX_MODEL_BYTES:
+            raise ModelError(
+                f"{path} has {status.st_size} bytes, at most {MAX_MODEL_BYTES} are read: give a smaller model"
+            )
+        with path.open("rb") as file:
+            return file.read(MAX_MODEL_BYTES), status.st_mtime_ns
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"cannot read the model {path} ({error.strerror}): check the path and its permissions")
+
+
+def _operators(codes: list[Table], graph: Table) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and output tensors of each operator, in execution order."""
+    numbers = [operator_code(code) for code in codes]
+    names = [
+        code.string(1) if number == CUSTOM else name_of(number) for code, number in zip(codes, numbers, strict=True)
+    ]
+    return [(names[table.integer(0, "I")], table.integers(2)) for table in graph.tables(3)]
+
+
+def _spec(path: Path, tensor: Table) -> TensorSpec:
+    kind, name = tensor_type(tensor), tensor.string(3)
+    if kind.dtype is None:
+        raise ModelError(f"{path}: '{name}' has type {kind.name}, which numpy has not: export it with another type")
+    quantization = tensor.table(4)
+    scale = quantization.reals(2) if quantization else ()
+    if quantization is None or not any(scale):
+        return TensorSpec(name, tensor.integers(0), kind.dtype)
+    zero_point = quantization.integers(3, "q")
+    if len(zero_point) != len(scale):
+        raise tensor.damaged(f"'{name}' has {len(scale)} scales and {len(zero_point)} zero points")
+    return TensorSpec(name, tensor.integers(0), kind.dtype, scale, zero_point, quantization.integer(6))
+
+
+def _signatures(model: Table, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> dict[str, Signature]:
+    def positions(table: Table, field: int, tensors: tuple[int, ...]) -> dict[str, int]:
+        places = {tensor: place for place, tensor in reversed(tuple(enumerate(tensors)))}  # of two, the first
+        named = {entry.string(0): entry.integer(1, "I") for entry in table.tables(field)}
+        for name, tensor in named.items():
+            if tensor not in places:
+                raise table.damaged(f"the signature's '{name}' is neither input nor output of the model")
+        return {name: places[tensor] for name, tensor in named.items()}
+
+    return {
+        table.string(2): Signature(positions(table, 0, inputs), positions(table, 1, outputs))
+        for table in model.tables(7)
+        if table.integer(4, "I") == 0
+    }
+
+
+def _metadata(model: Table, file_size: int) -> dict[str, bytes]:
+    contents = model.tables(4)
+    entries = {entry.string(0): entry.integer(1, "I") for entry in model.tables(6)}
+    named = {index: contents[index].data(0) for index in set(entries.values())}
+    if sum(map(len, named.values())) > file_size:  # a hostile file could have us copy the same bytes many times
+        raise model.damaged("overlapping metadata")
+    copies = {index: bytes(content) for index, content in named.items()}
+    return {name: copies[index] for name, index in entries.items()}
