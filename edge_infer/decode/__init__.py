@@ -1,0 +1,1 @@
+"""Model outputs become predictions: pure arithmetic, no device."""

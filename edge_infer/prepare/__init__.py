@@ -1,0 +1,1 @@
+"""Frames become model inputs: pure arithmetic, no device."""

@@ -1,0 +1,183 @@
+"""A captured picture becomes a model's input tensor.
+
+What decides the numbers (measured, docs/accuracy.md): stretch unless the model says otherwise, `INTER_LINEAR`,
+resize before the colour conversion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+
+from edge_infer.errors import InputError, ModelError
+from edge_infer.types import Array, Geometry, Size, TensorSpec
+
+Resize: TypeAlias = Literal["stretch", "letterbox", "letterbox-topleft"]
+Color: TypeAlias = Literal["rgb", "bgr", "gray"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """How a picture becomes an input.
+
+    Attributes:
+        resize: `stretch` to the input's size, or keep the aspect and pad (`letterbox` centred)
+        pad: grey level of the padding, 0..255
+        color: order of the channels that the model was trained with; None: rgb, or gray for one channel
+        mean, std: `(x - mean) / std` of 0..255 values, one or three numbers; None: not known
+        roi: x0, y0, x1, y1 in captured-frame pixels: only this part is looked at
+    """
+
+    resize: Resize = "stretch"
+    pad: int = 0
+    color: Color | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    roi: tuple[float, float, float, float] | None = None
+
+
+class ImagePreparer:
+    """Makes `(1, height, width, channels)` inputs (or `(1, height, width)`) from BGR pictures of any size."""
+
+    def __init__(self, spec: TensorSpec, options: ImageOptions) -> None:
+        self.spec = spec
+        self.options = options
+        self.size, self.channels = image_layout(spec)
+        self.color = options.color or ("gray" if self.channels == 1 else "rgb")
+        if (self.color == "gray") != (self.channels == 1):
+            raise ModelError(f"color is {self.color}, but input '{spec.name}' has {self.channels} channels")
+        self._table = value_table(spec, options.mean, options.std)
+        shape = (self.size[1], self.size[0], 3)
+        self._resized = np.full(shape, options.pad, np.uint8)
+        self._placed: Size = self.size  # how much of _resized the last picture covered
+
+    def __call__(self, image: Array) -> tuple[Array, Geometry]:
+        """The input tensor and how to map back.
+
+        The tensor is only valid until the next call: it is a buffer that is used again.
+
+        Raises:
+            InputError: not a `(height, width, 3) uint8` picture, or the region of interest lies outside it.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise InputError(f"a picture is (height, width, 3) uint8 BGR; this one is {image.shape} {image.dtype}")
+        part, origin = crop(image, self.options.roi)
+        geometry = fit(
+            (image.shape[1], image.shape[0]), (part.shape[1], part.shape[0]), origin, self.size, self.options
+        )
+        colored = self._recolor(self._resize(part, geometry))
+        tensor = colored if self._table is None else cv2.LUT(colored, self._table)
+        return tensor.reshape(self.spec.shape), geometry
+
+    def _resize(self, part: Array, geometry: Geometry) -> Array:
+        height, width = part.shape[:2]
+        placed = (round(width * geometry.scale[0]), round(height * geometry.scale[1]))
+        if placed != self._placed:  # the picture's size changed: the old padding is wrong
+            self._resized[:] = self.options.pad
+            self._placed = placed
+        x, y = round(geometry.pad[0]), round(geometry.pad[1])
+        target = self._resized[y : y + placed[1], x : x + placed[0]]
+        if placed == self.size:
+            cv2.resize(part, placed, dst=self._resized, interpolation=cv2.INTER_LINEAR)
+        else:
+            target[:] = cv2.resize(part, placed, interpolation=cv2.INTER_LINEAR)
+        return self._resized
+
+    def _recolor(self, image: Array) -> Array:
+        if self.color == "bgr":
+            return image
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if self.color == "gray" else cv2.COLOR_BGR2RGB)
+
+
+def image_layout(spec: TensorSpec) -> tuple[Size, int]:
+    """((width, height), channels) of an input that takes one picture.
+
+    Raises:
+        ModelError: the input takes something else.
+    """
+    shape = spec.shape
+    if len(shape) == 4 and shape[0] == 1 and shape[3] in (1, 3) and min(shape) > 0:
+        return (shape[2], shape[1]), shape[3]
+    if len(shape) == 3 and shape[0] == 1 and min(shape) > 0:
+        return (shape[2], shape[1]), 1
+    raise ModelError(
+        f"input '{spec.name}' has shape {list(shape)}; a picture needs [1, height, width, 3 or 1] or [1, height, width]"
+    )
+
+
+def crop(image: Array, roi: tuple[float, float, float, float] | None) -> tuple[Array, tuple[int, int]]:
+    """The part of the picture inside `roi` (a view), and its origin.
+
+    Raises:
+        InputError: the region is empty or not inside the picture.
+    """
+    if roi is None:
+        return image, (0, 0)
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (round(v) for v in roi)
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InputError(f"roi {x0},{y0},{x1},{y1} does not lie inside the picture, which is {width}x{height}")
+    return image[y0:y1, x0:x1], (x0, y0)
+
+
+def fit(
+    frame_size: Size, part_size: Size, origin: tuple[int, int], input_size: Size, options: ImageOptions
+) -> Geometry:
+    """How a part of a frame is placed in the input."""
+    scale = (input_size[0] / part_size[0], input_size[1] / part_size[1])
+    pad = (0, 0)
+    if options.resize != "stretch":
+        factor = min(scale)
+        placed = tuple(max(1, round(side * factor)) for side in part_size)
+        scale = (placed[0] / part_size[0], placed[1] / part_size[1])
+        if options.resize == "letterbox":
+            pad = ((input_size[0] - placed[0]) // 2, (input_size[1] - placed[1]) // 2)
+    return Geometry(frame_size, input_size, origin, scale, pad)
+
+
+def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[float] | None) -> Array | None:
+    """What each pixel value 0..255 becomes, `(256,)` or `(1, 256, channels)`; None where it stays as it is.
+
+    A quantised input stores `((x - mean) / std) / scale + zero_point`; where that is x within one step, or where
+    the normalisation is not known, pixels are copied (int8: shifted by 128), as tflite-support does.
+
+    Raises:
+        ModelError: a float input without mean and std, or an input type that takes no pictures.
+    """
+    if spec.dtype.kind not in "iuf" or spec.dtype.itemsize > 4:
+        raise ModelError(f"input '{spec.name}' has type {spec.dtype}, which takes no pictures")
+    pixels = np.arange(256, dtype=np.float32)
+    if mean is None or std is None:
+        if spec.dtype.kind == "f":
+            raise ModelError(
+                f"input '{spec.name}' takes floats and the file does not say how pixels are normalised: "
+                "give mean and std, for example --mean 127.5 --std 127.5 for -1..1, or --mean 0 --std 255 for 0..1"
+            )
+        return _copied(spec, pixels)
+    if any(s == 0 for s in std):
+        raise ModelError(f"std is 0 for input '{spec.name}': normalisation would divide by zero")
+    real = (pixels[:, None] - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)  # (256, 1 or channels)
+    if spec.dtype.kind == "f":
+        return _as_table(real.astype(spec.dtype))
+    if not spec.quantized:
+        return _copied(spec, pixels)
+    stored = np.round(real / spec.scale[0]) + spec.zero_point[0]
+    shift = 128 if spec.dtype == np.int8 else 0
+    if spec.dtype.itemsize == 1 and np.abs(stored - (pixels[:, None] - shift)).max() <= 1:
+        return _copied(spec, pixels)
+    limits = np.iinfo(spec.dtype)
+    return _as_table(stored.clip(limits.min, limits.max).astype(spec.dtype))
+
+
+def _as_table(values: Array) -> Array:
+    return values.reshape(256) if values.shape[1] == 1 else values.reshape(1, 256, -1)
+
+
+def _copied(spec: TensorSpec, pixels: Array) -> Array | None:
+    if spec.dtype == np.uint8:
+        return None
+    if spec.dtype == np.int8:
+        return (pixels - 128).astype(np.int8)
+    raise ModelError(f"input '{spec.name}' has type {spec.dtype}: give mean and std, for example --mean 0 --std 1")
