@@ -1,0 +1,1 @@
+"""What runs a model: LiteRT or tflite-runtime, and a scripted fake."""

@@ -1,0 +1,118 @@
+"""LiteRT and tflite-runtime: one interpreter, one thread."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_infer.bundle.model_file import ModelFile
+from edge_infer.errors import DelegateError, ModelError
+from edge_infer.runtime.delegate import load_edgetpu
+from edge_infer.runtime.libraries import Library, find_library
+from edge_infer.runtime.quiet import caught_stderr
+from edge_infer.types import Array, TensorSpec
+
+log = logging.getLogger(__name__)
+
+
+class InterpreterRuntime:
+    """Runs a checked model file on the CPU or, through a delegate in this process, on an Edge TPU.
+
+    `Interpreter`, never LiteRT's `CompiledModel`: that one holds the GIL while it runs and corrupts memory with
+    the SSD post-processing op (docs/adr/0002).
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        library: Library | None = None,
+        delegate: str | None = None,
+    ) -> None:
+        """Load the model and run it once on zeros, so that the first real inference is not slower than the rest.
+
+        Args:
+            model: a file that `read_model` has checked: a damaged one would crash the process here
+            device: `cpu` or `edgetpu[:usb|:pci][:N]`
+            threads: CPU threads for one inference
+            library: which runtime; default: `find_library()`
+            delegate: path of the Edge TPU library, where it is not the system's
+
+        Raises:
+            ModelError: the runtime does not take it, for example for an op that it does not have.
+            DelegateError: the accelerator is missing or refuses.
+        """
+        found = library or find_library()
+        self.device = device
+        self.library = str(found)
+        self._path = model.path
+        delegates = [] if device == "cpu" else [load_edgetpu(found, device, delegate)]
+        with caught_stderr() as lines:
+            self._interpreter: Any = _started(found, model, threads, delegates)
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+            self.inputs = tuple(spec_of(detail) for detail in inputs)
+            self.outputs = tuple(spec_of(detail) for detail in outputs)
+            self._input_ids = [detail["index"] for detail in inputs]
+            self._output_ids = [detail["index"] for detail in outputs]
+            self.warm_outputs = self.run([np.zeros(spec.shape, spec.dtype) for spec in self.inputs])
+        for line in lines:
+            log.debug("runtime says: %s", line, extra={"model": model.path.name})
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Stored inputs to copies of the stored outputs; releases the GIL while it computes."""
+        try:
+            for index, value in zip(self._input_ids, inputs, strict=True):
+                self._interpreter.set_tensor(index, value)
+        except ValueError as error:
+            raise ModelError(f"{self._path.name}: {error}") from error
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            kind = ModelError if self.device == "cpu" else DelegateError
+            raise kind(f"{self._path.name} failed on {self.device}: {_first_line(error)}") from error
+        return [self._interpreter.get_tensor(index) for index in self._output_ids]
+
+    def close(self) -> None:
+        """Free the interpreter and its delegate."""
+        self._interpreter = None
+
+
+def _started(library: Library, model: ModelFile, threads: int, delegates: list[Any]) -> Any:
+    try:
+        interpreter = library.interpreter(
+            model_path=str(Path(model.path)), num_threads=threads, experimental_delegates=delegates or None
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        unknown = model.custom_ops - {"TFLite_Detection_PostProcess"}
+        if model.edgetpu and delegates:
+            raise DelegateError(f"the Edge TPU does not take {model.path.name}: {_first_line(error)}") from error
+        if unknown and "unresolved custom op" in str(error):
+            raise ModelError(
+                f"{model.path} needs the custom op {', '.join(sorted(unknown))}, which {library} does not have: "
+                "convert the model with built-in ops only"
+            ) from error
+        raise ModelError(f"{library} cannot run {model.path}: {_first_line(error)}") from error
+    return interpreter
+
+
+def spec_of(detail: dict[str, Any]) -> TensorSpec:
+    """A tensor as the interpreter describes it."""
+    quantization = detail["quantization_parameters"]
+    return TensorSpec(
+        name=detail["name"],
+        shape=tuple(int(side) for side in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]),
+        scale=tuple(float(s) for s in quantization["scales"]),
+        zero_point=tuple(int(z) for z in quantization["zero_points"]),
+        quantized_dimension=int(quantization["quantized_dimension"]),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
