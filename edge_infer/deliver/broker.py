@@ -1,0 +1,89 @@
+"""Where the broker is and how we prove who we are."""
+
+import os
+import ssl
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct
+
+from edge_infer.errors import UnavailableError, UsageError
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}  # Source: IANA service names mqtt and secure-mqtt
+
+
+class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The MQTT broker that results go to."""
+
+    url: Annotated[str, Meta(description="mqtt://host[:1883] or mqtts://host[:8883] (TLS, the server is checked)")]
+    username: Annotated[str | None, Meta(description="name to log in with")] = None
+    password_file: Annotated[
+        Path | None, Meta(description="file with the password in its first line; or the name of a systemd credential")
+    ] = None
+    ca_file: Annotated[Path | None, Meta(description="certificate authority of the broker; default: the system's")] = (
+        None
+    )
+    cert_file: Annotated[Path | None, Meta(description="client certificate")] = None
+    key_file: Annotated[Path | None, Meta(description="private key of the client certificate")] = None
+    root: Annotated[str, Meta(description="root of all topics", pattern="^[^#+]+$")] = "edge/v1"
+    protocol: Annotated[
+        Literal["auto", "5", "3.1.1"], Meta(description="auto: MQTT 5, or 3.1.1 where the broker is old")
+    ] = "auto"
+    keepalive_s: Annotated[
+        int, Meta(ge=5, le=600, description="a dead connection is noticed after at most twice this")
+    ] = 15
+    window: Annotated[int, Meta(ge=1, le=100, description="messages in flight; the broker's own limit applies too")] = (
+        20
+    )
+
+    def address(self) -> tuple[str, int, bool]:
+        """(host, port, TLS).
+
+        Raises:
+            UsageError: the URL is not one of a broker, or carries credentials.
+        """
+        parts = urlsplit(self.url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"the broker's URL {self.url} has a wrong port: {error}") from error
+        if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise UsageError(f"'{self.url}' is no broker's URL; use mqtt://host[:port] or mqtts://host[:port]")
+        if parts.username or parts.password:
+            raise UsageError(
+                "the broker's URL must not hold a user or password, it is shown in logs: use username and password_file"
+            )
+        return parts.hostname, port or PORTS[parts.scheme], parts.scheme == "mqtts"
+
+    def password(self) -> str | None:
+        """The first line of the password file; a relative name is looked for among systemd's credentials first.
+
+        Raises:
+            UnavailableError: the file cannot be read.
+        """
+        if self.password_file is None:
+            return None
+        path = self.password_file
+        credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / path.name
+        if "CREDENTIALS_DIRECTORY" in os.environ and credential.is_file():
+            path = credential
+        try:
+            return path.read_text().split("\n", 1)[0].rstrip("\r")
+        except OSError as error:
+            raise UnavailableError(f"cannot read the broker's password file {path}: {error.strerror}") from error
+
+    def tls(self) -> ssl.SSLContext:
+        """A context that checks the server's certificate and name.
+
+        Raises:
+            UnavailableError: a certificate or key file is missing or damaged.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            files = ", ".join(str(path) for path in (self.ca_file, self.cert_file, self.key_file) if path)
+            raise UnavailableError(f"cannot use the TLS files {files}: {error}") from error
+        return context

@@ -1,0 +1,1 @@
+"""What travels over MQTT: payload types, topics, schemas."""

@@ -1,0 +1,208 @@
+"""What the messages say: JSON, one struct a topic. Within v1 keys are only added; readers ignore unknown ones.
+
+Times are seconds since 1970 by the device's clock (`clock` says whether it can be believed), `mono_ns` is the
+device's monotonic clock, scores lie in 0..1, boxes and points are in captured-frame pixels.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+Score = Annotated[float, Meta(ge=0.0, le=1.0)]
+T = TypeVar("T")
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """A named point."""
+
+    name: str
+    x: float
+    y: float
+
+
+class WireClass(Struct, frozen=True, kw_only=True):
+    """One class."""
+
+    label: str
+    class_id: int
+    score: Score
+
+
+class WireDetection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One object; box is x0, y0, x1, y1."""
+
+    label: str
+    class_id: int
+    score: Score
+    box: tuple[float, float, float, float]
+    keypoints: tuple[Point, ...] = ()
+
+
+class WireResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model said about one frame. Which list is there depends on the task; "no answer" has none."""
+
+    time: float
+    mono_ns: int
+    frame: int
+    width: int
+    height: int
+    task: str
+    status: Literal["ok", "degraded", "timeout", "error"]
+    model: str
+    device: str
+    timings_ms: dict[str, float]
+    error: str | None = None
+    dropped: dict[str, int] | None = None
+    detections: tuple[WireDetection, ...] | None = None
+    classes: tuple[WireClass, ...] | None = None
+    tensors: dict[str, Any] | None = None
+
+
+class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
+    """Results of one pipeline; the i-th of them has the sequence number first_seq + i."""
+
+    schema: Literal["edge-infer/results@1"] = "edge-infer/results@1"
+    device: str
+    epoch: Annotated[int, Meta(description="grows at each start of the device's daemon")]
+    boot: Annotated[str, Meta(description="random at each start: tells a cloned device from the true one")]
+    first_seq: Annotated[int, Meta(ge=1, description="counts all results of this epoch, of all pipelines, from 1")]
+    clock: Literal["synced", "unsynced"]
+    results: list[T]
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """Sequence numbers first..last of an epoch will never come."""
+
+    epoch: int
+    first: int
+    last: int
+    reason: str
+
+
+class Gaps(Struct, frozen=True, kw_only=True):
+    """What will never come, and why."""
+
+    schema: Literal["edge-infer/gaps@1"] = "edge-infer/gaps@1"
+    device: str
+    boot: str
+    gaps: tuple[Gap, ...]
+
+
+class StatusMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether the device is there. `offline` is a clean end; `lost` is the last will, spoken by the broker."""
+
+    schema: Literal["edge-infer/status@1"] = "edge-infer/status@1"
+    device: str
+    state: Literal["online", "degraded", "offline", "lost"]
+    time: float
+    epoch: int
+    boot: str
+    last_seq: Annotated[int | None, Meta(description="offline: the last sequence number of this epoch")] = None
+    reasons: Annotated[dict[str, str] | None, Meta(description="degraded: what is wrong, by pipeline")] = None
+
+
+class PipelineInfo(Struct, frozen=True, kw_only=True):
+    """What a pipeline is made of."""
+
+    source: str
+    model: str
+    sha256: str
+    task: str
+    device: str
+    fallback_reason: str | None = None
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """What the device is."""
+
+    schema: Literal["edge-infer/info@1"] = "edge-infer/info@1"
+    device: str
+    time: float
+    version: str
+    runtime: str
+    python: str
+    platform: str
+    machine: str
+    config_sha256: str
+    pipelines: dict[str, PipelineInfo]
+
+
+class StageHealth(Struct, frozen=True, kw_only=True):
+    """Durations of one stage since the last report, ms."""
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class PipelineHealth(Struct, frozen=True, kw_only=True):
+    """One pipeline since the daemon started; stages and fps since the last report."""
+
+    state: Literal["starting", "running", "lost", "ended"]
+    device: str
+    frames: int
+    results: int
+    errors: int
+    fps_in: float
+    fps_out: float
+    frame_age_s: float | None
+    source_restarts: int
+    dropped: dict[str, int]
+    stages_ms: dict[str, StageHealth]
+
+
+class OutboxHealth(Struct, frozen=True, kw_only=True):
+    """Results on their way out."""
+
+    last_seq: int
+    waiting: int
+    waiting_bytes: int
+    in_flight: int
+    acknowledged: int
+    evicted: int
+    refused: int
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How the device is doing."""
+
+    schema: Literal["edge-infer/health@1"] = "edge-infer/health@1"
+    device: str
+    time: float
+    epoch: int
+    boot: str
+    clock: Literal["synced", "unsynced"]
+    uptime_s: float
+    rss_bytes: int
+    open_files: int
+    threads: int
+    reconnects: int
+    pipelines: dict[str, PipelineHealth]
+    outbox: OutboxHealth
+
+
+class Latest(Struct, Generic[T], frozen=True, kw_only=True):
+    """The last result and how many of each label it holds."""
+
+    schema: Literal["edge-infer/latest@1"] = "edge-infer/latest@1"
+    device: str
+    counts: dict[str, int]
+    result: T
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command's JSON body (MQTT 5 may use its response topic and correlation data instead)."""
+
+    id: str | None = None
+    reply_to: str | None = None
+
+
+class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a command."""
+
+    id: str | None
+    ok: bool
+    error: str | None = None
+    data: Any = None

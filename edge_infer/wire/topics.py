@@ -1,0 +1,79 @@
+"""The topics of one device."""
+
+import re
+from dataclasses import dataclass
+
+from edge_infer.errors import UsageError
+
+ROOT = "edge/v1"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def check_name(what: str, name: str) -> str:
+    """The name itself, if it can be one level of a topic.
+
+    Raises:
+        UsageError: it cannot; for example because it holds a slash or a wildcard.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{what} '{name}' cannot be part of a topic: use 1 to 64 letters, digits, '_', '.', '-', and begin with "
+            "a letter or digit"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic that a device writes or reads, below `{root}/{device}`."""
+
+    device: str
+    root: str = ROOT
+
+    def _at(self, *levels: str) -> str:
+        return "/".join((self.root, self.device, *levels))
+
+    @property
+    def status(self) -> str:
+        """Online, offline, lost, degraded: retained, and the last will."""
+        return self._at("status")
+
+    @property
+    def info(self) -> str:
+        """What the device is: retained."""
+        return self._at("info")
+
+    @property
+    def health(self) -> str:
+        """How the device is doing: retained, expires."""
+        return self._at("health")
+
+    @property
+    def gaps(self) -> str:
+        """Ranges of results that will never come, and why."""
+        return self._at("gaps")
+
+    @property
+    def all_commands(self) -> str:
+        """What the device subscribes to."""
+        return self._at("cmd", "+")
+
+    def results(self, pipeline: str) -> str:
+        """Envelopes of results."""
+        return self._at("results", pipeline)
+
+    def latest(self, pipeline: str) -> str:
+        """Counts and the last result, at most once a second: retained."""
+        return self._at("latest", pipeline)
+
+    def snapshot(self, pipeline: str) -> str:
+        """A JPEG with the predictions drawn on it."""
+        return self._at("snapshot", pipeline)
+
+    def response(self, command: str) -> str:
+        """Answers to commands that name no topic of their own."""
+        return self._at("res", command)
+
+    def command(self, name: str) -> str:
+        """Where a command is sent to this device."""
+        return self._at("cmd", name)
