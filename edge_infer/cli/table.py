@@ -1,0 +1,70 @@
+"""What `watch` shows: one block a device, redrawn in place on a terminal."""
+
+import sys
+from typing import TextIO
+
+from edge_infer.tools.watch import Device, Stream, Watch
+from edge_infer.wire.payloads import WireResult
+
+STAGES = ("wait", "prepare", "infer", "decode")
+
+
+def render(watch: Watch) -> list[str]:
+    """The lines of the table."""
+    lines = []
+    for name, device in sorted(watch.devices.items()):
+        lines.append(_device_line(name, device))
+        reasons = (device.status.reasons or {}) if device.status else {}
+        lines += [f"  {pipeline}: {reason}" for pipeline, reason in reasons.items()]
+        for pipeline, stream in sorted(device.streams.items()):
+            lines += _stream_lines(pipeline, stream, device)
+    return lines or ["nothing heard yet"]
+
+
+def _device_line(name: str, device: Device) -> str:
+    state = device.status.state if device.status else "?"
+    memory = f"  rss {device.health.rss_bytes / 1e6:.0f} MB" if device.health else ""
+    return f"{name}  {state}  received {device.received}  lost {device.lost}  evicted {device.evicted}{memory}"
+
+
+def _stream_lines(pipeline: str, stream: Stream, device: Device) -> list[str]:
+    health = device.health.pipelines.get(pipeline) if device.health else None
+    frames = f"frames in {health.frames}  " if health else ""
+    dropped = ", ".join(f"{cause} {count}" for cause, count in sorted(stream.dropped.items())) or "none"
+    stages = "  ".join(
+        f"{stage} {histogram.percentile(0.5):.2f}/{histogram.percentile(0.95):.2f}"
+        for stage in STAGES
+        if (histogram := stream.stages.get(stage))
+    )
+    ends = [f"{s} {t.p50:.2f}/{t.p95:.2f}" for s in ("publish", "total") if health and (t := health.stages_ms.get(s))]
+    return [
+        f"  {pipeline:<10} {frames}results {stream.received}  {stream.fps:.1f} fps  dropped: {dropped}",
+        f"  {'':<10} p50/p95 ms: {'  '.join([stages, *ends])}",
+        f"  {'':<10} last: {_last(stream.last)}",
+    ]
+
+
+def _last(result: WireResult | None) -> str:
+    if result is None:
+        return "-"
+    found = [f"{d.label} {d.score:.2f} at {', '.join(f'{v:.0f}' for v in d.box)}" for d in result.detections or ()]
+    found += [f"{c.label} {c.score:.2f}" for c in result.classes or ()]
+    return f"frame {result.frame}: {'; '.join(found[:3]) or result.error or 'nothing'}"
+
+
+class Screen:
+    """Redraws lines in place on a terminal; elsewhere it prints them only at the end."""
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._height = 0
+
+    def show(self, lines: list[str], *, last: bool = False) -> None:
+        """Replace what was shown before."""
+        if not self._terminal and not last:
+            return
+        back = f"\x1b[{self._height}F\x1b[J" if self._terminal and self._height else ""
+        self._stream.write(back + "\n".join(lines) + "\n")
+        self._stream.flush()
+        self._height = len(lines)

@@ -1,0 +1,1 @@
+"""How the device and its stages are doing."""

@@ -1,0 +1,86 @@
+"""Frames on their way from a source to a model: the newest wins where the world does not wait, each loss is counted."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from edge_infer.flow.mailbox import Closed, Mailbox
+from edge_infer.sources.source import EndOfStream, Source
+from edge_infer.types import Frame
+
+CHECK_S = 0.5  # how often a waiting thread looks whether it should stop
+
+
+class Intake:
+    """One thread feeds it from a source, one or more take frames from it.
+
+    `frames + skipped by the source == taken + dropped + waiting`: `drops` counts by cause: "overrun" (a newer
+    frame came first), "stale" (older than the age limit when its turn came), and what the source left out itself.
+    """
+
+    def __init__(self, max_age_s: float) -> None:
+        self.frames = 0
+        self.drops: Counter[str] = Counter()
+        self.last_frame_ns: int | None = None  # monotonic: when the newest frame was captured
+        self.live = True
+        self._max_age_ns = int(max_age_s * 1e9)
+        self._mailbox: Mailbox[Frame] = Mailbox(1, lossy=True)
+        self._unreported: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def feed(self, source: Source, stopping: threading.Event, progress: Callable[[], None] = lambda: None) -> None:
+        """Read until the source ends or `stopping` is set; calls `progress` after each frame.
+
+        Raises:
+            SourceError: the source broke off.
+        """
+        self.live = self._mailbox.lossy = source.live
+        noted: Counter[str] = Counter()
+        while not stopping.is_set():
+            try:
+                frame = source.read()
+            except EndOfStream:
+                break
+            finally:
+                for cause, count in (source.skipped - noted).items():
+                    self._drop(cause, count)
+                noted = source.skipped.copy()
+            self.frames += 1
+            self.last_frame_ns = frame.captured_ns
+            progress()
+            before = self._mailbox.dropped
+            try:
+                while not self._mailbox.put(frame, CHECK_S) and not stopping.is_set():
+                    pass
+            except Closed:
+                return
+            self._drop("overrun", self._mailbox.dropped - before)
+
+    def take(self, timeout: float = CHECK_S) -> Frame | None:
+        """The newest frame (files: the next), None if none came in `timeout` seconds or it came too late.
+
+        Raises:
+            Closed: no more will come.
+        """
+        frame = self._mailbox.get(timeout)
+        if frame is not None and self.live and time.monotonic_ns() - frame.captured_ns > self._max_age_ns:
+            self._drop("stale", 1)
+            return None
+        return frame
+
+    def close(self) -> None:
+        """No more will come; what waits can still be taken."""
+        self._mailbox.close()
+
+    def unreported_drops(self) -> dict[str, int]:
+        """Dropped frames by cause, since the last call."""
+        with self._lock:
+            unreported, self._unreported = self._unreported, Counter()
+        return dict(unreported)
+
+    def _drop(self, cause: str, count: int) -> None:
+        if count:
+            with self._lock:
+                self.drops[cause] += count
+                self._unreported[cause] += count

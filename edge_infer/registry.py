@@ -1,0 +1,114 @@
+"""From what a configuration says to the thing itself."""
+
+from pathlib import Path
+from typing import Any
+
+from edge_infer import settings as s
+from edge_infer.errors import UsageError
+from edge_infer.model import Model, load
+from edge_infer.sources.address import kind_of
+from edge_infer.sources.source import BaseSource
+
+_KINDS: dict[str, type[s.SourceSettings]] = {
+    "camera": s.CameraSettings,
+    "picamera": s.PiCameraSettings,
+    "stream": s.StreamSettings,
+    "video": s.VideoSettings,
+    "images": s.ImagesSettings,
+    "still": s.StillSettings,
+}
+
+
+def open_source(address: str | int | Path, *, name: str = "", **options: Any) -> BaseSource:
+    """A source from its address, for `with`, iteration, or `stream`.
+
+    Args:
+        address: 0, "/dev/video0", "picamera", "rtsp://host/path", "http://host/x.mjpg", "clip.mp4", "photos/", "*.jpg"
+        name: of the source in results; default: made from the address
+        options: other fields of the source's settings, such as size or fps (docs/configuration.md)
+
+    Raises:
+        SourceError: the camera or stream is not there or does not answer.
+        UnavailableError: there is no such file or folder.
+        InputError: the address means nothing, or the file cannot be read.
+        UsageError: an option that this kind of source does not have.
+    """
+    return make_source(source_settings(address, **options), name)
+
+
+def source_settings(address: str | int | Path, kind: str | None = None, **options: Any) -> s.SourceSettings:
+    """What a configuration would say about this address."""
+    kind = kind or kind_of(str(address))
+    found = _KINDS[kind]
+    if kind == "camera":
+        text = str(address)
+        options["uri"] = f"/dev/video{text}" if text.isdecimal() else text
+    elif kind == "stream":
+        options["uri"] = str(address)
+    elif kind != "picamera":
+        options["uri"] = Path(address)  # type: ignore[arg-type]  # numbers are cameras
+    unknown = sorted(set(options) - set(found.__struct_fields__))
+    if unknown:
+        known = ", ".join(name for name in found.__struct_fields__ if name != "uri")
+        raise UsageError(f"a source of kind {kind} has no option {', '.join(unknown)}; it has {known}")
+    return found(**options)
+
+
+def make_source(settings: s.SourceSettings, name: str = "") -> BaseSource:
+    """The opened source; modules that need a camera library are loaded here."""
+    match settings:
+        case s.CameraSettings():
+            from edge_infer.sources.capture import CameraSource
+
+            return CameraSource(
+                settings.uri,
+                name=name,
+                size=settings.size,
+                fps=settings.fps,
+                fourcc=settings.fourcc,
+                max_fps=settings.fps,
+            )
+        case s.StreamSettings():
+            from edge_infer.sources.capture import StreamSource
+
+            return StreamSource(settings.uri, name=name, max_fps=settings.fps)
+        case s.PiCameraSettings():
+            from edge_infer.sources.picamera import PiCameraSource
+
+            return PiCameraSource(settings.index, name=name or "picamera", size=settings.size, fps=settings.fps)
+        case s.VideoSettings():
+            from edge_infer.sources.video import VideoSource
+
+            return VideoSource(settings.uri, name=name, loop=settings.loop, pace=settings.pace)
+        case s.ImagesSettings():
+            from edge_infer.sources.images import ImageSource
+
+            return ImageSource(settings.uri, name=name)
+        case s.StillSettings():
+            from edge_infer.sources.images import read_image
+            from edge_infer.sources.still import StillSource
+
+            picture = read_image(settings.uri)
+            return StillSource(
+                picture,
+                name=name or "still",
+                size=settings.size,
+                fps=settings.fps,
+                focus=settings.focus,
+                frames=settings.frames,
+            )
+
+
+def load_model(settings: s.PipelineSettings) -> Model:
+    """The model of a pipeline."""
+    model = settings.model
+    return load(
+        model.path,
+        device=model.device,
+        threads=model.threads,
+        runtime=model.runtime,
+        delegate=model.delegate,
+        labels=model.labels,
+        prepare=settings.prepare,
+        decode=settings.decode,
+    )

@@ -1,0 +1,173 @@
+"""What a configuration file may say. These structs are the manual: `config sample` prints their descriptions."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_infer import config
+from edge_infer.bundle.manifest import Decode, Prepare
+from edge_infer.deliver.broker import Broker
+from edge_infer.errors import UnavailableError
+
+CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Side = Annotated[int, Meta(ge=16, le=16384)]
+Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
+
+
+class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="camera"):
+    """A USB or other V4L2 camera."""
+
+    uri: Annotated[str, Meta(description="/dev/video0, or /dev/v4l/by-id/... which stays with the camera")]
+    size: Annotated[tuple[Side, Side] | None, Meta(description="width, height to ask the camera for")] = None
+    fps: Annotated[Fps | None, Meta(description="frames per second to ask for, and at most to use")] = None
+    fourcc: Annotated[str, Meta(description="pixel format to ask for, such as MJPG", pattern="^(.{4})?$")] = ""
+
+
+class PiCameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera"):
+    """A camera on a Raspberry Pi's ribbon cable, through picamera2."""
+
+    index: Annotated[int, Meta(ge=0, description="as `rpicam-hello --list-cameras` numbers them")] = 0
+    size: Annotated[tuple[Side, Side], Meta(description="width, height")] = (640, 480)
+    fps: Annotated[Fps | None, Meta(description="frames per second to ask for")] = None
+
+
+class StreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="stream"):
+    """A network camera: RTSP, HTTP/MJPEG, UDP."""
+
+    uri: Annotated[str, Meta(description="rtsp://user:password@host/path, http://host/stream.mjpg, ...")]
+    fps: Annotated[Fps | None, Meta(description="frames per second to use at most")] = None
+
+
+class VideoSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
+    """A video file; no frame is dropped."""
+
+    uri: Path
+    loop: Annotated[bool, Meta(description="start again at the end")] = False
+    pace: Annotated[Literal["fast", "realtime"], Meta(description="as fast as it goes, or at the file's own rate")] = (
+        "fast"
+    )
+
+
+class ImagesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="images"):
+    """A picture, a folder of pictures, or a pattern such as photos/*.jpg; none is dropped."""
+
+    uri: Path
+
+
+class StillSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="still"):
+    """A camera for demonstrations: pans and zooms over one picture."""
+
+    uri: Path
+    size: Annotated[tuple[Side, Side], Meta(description="width, height")] = (640, 480)
+    fps: Fps = 10.0
+    focus: Annotated[
+        tuple[float, float, float, float] | None, Meta(description="x0, y0, x1, y1 in the picture: stays in view")
+    ] = None
+    frames: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="end after so many")] = None
+
+
+SourceSettings: TypeAlias = (
+    CameraSettings | PiCameraSettings | StreamSettings | VideoSettings | ImagesSettings | StillSettings
+)
+
+
+class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model of a pipeline."""
+
+    path: Annotated[Path, Meta(description="a bundle folder or a .tflite file")]
+    device: Annotated[
+        str,
+        Meta(description="auto, cpu or edgetpu[:usb|:pci][:N]", pattern=r"^(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)$"),
+    ] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=64, description="CPU threads for one inference")] = 1
+    workers: Annotated[int, Meta(ge=1, le=16, description="inferences at the same time, each with its own model")] = 1
+    runtime: Annotated[
+        Literal["ai_edge_litert", "tflite_runtime"] | None, Meta(description="force one of the two runtimes")
+    ] = None
+    delegate: Annotated[str | None, Meta(description="path of the Edge TPU library, if not the system's")] = None
+    labels: Annotated[Path | None, Meta(description="labels file, where the model brings none")] = None
+
+
+class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source, one model, and what is done with its predictions."""
+
+    source: SourceSettings
+    model: ModelSettings
+    prepare: Prepare = Prepare()
+    decode: Decode = Decode()
+    max_frame_age_s: Annotated[
+        float,
+        Meta(gt=0.0, le=3600.0, description="a live source silent for longer is lost, and older frames are dropped"),
+    ] = 5.0
+    snapshot_s: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="publish a JPEG with the predictions drawn on it, at most this often"),
+    ] = None
+
+
+class DeviceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who this device is."""
+
+    id: Annotated[Name, Meta(description="one level of every topic, and the MQTT client id: unique in the fleet")]
+    state_dir: Annotated[
+        Path | None, Meta(description="what must survive a restart; default: $STATE_DIRECTORY, /var/lib/edge-infer")
+    ] = None
+
+
+class FileSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Results as JSON lines in a file."""
+
+    path: Path
+    max_bytes: Annotated[int, Meta(ge=10_000, description="moved to <name>.1 beyond; twice this is kept")] = 64_000_000
+
+
+class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the device reports on itself."""
+
+    interval_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 10.0
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration of one daemon."""
+
+    version: Annotated[Literal[1], Meta(description="of this file's format")]
+    device: DeviceSettings
+    mqtt: Annotated[Broker | None, Meta(description="the broker; without it results go to file or stdout only")] = None
+    file: Annotated[FileSettings | None, Meta(description="results as JSON lines, too")] = None
+    health: HealthSettings = HealthSettings()
+    pipelines: Annotated[
+        dict[Name, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)
+    ]
+
+    def sha256(self) -> str:
+        """A digest of what is configured: equal on devices that are configured alike."""
+        return hashlib.sha256(msgspec.json.encode(self, enc_hook=str, order="deterministic")).hexdigest()
+
+
+def find_config(path: Path | None) -> Path:
+    """The file itself, or the first of CONFIG_PATHS that is there.
+
+    Raises:
+        UnavailableError: none is.
+    """
+    for candidate in [path] if path else CONFIG_PATHS:
+        if candidate.is_file():
+            return candidate
+    looked = path or " or ".join(map(str, CONFIG_PATHS))
+    raise UnavailableError(
+        f"there is no configuration at {looked}; `edge-infer config sample > edge-infer.yaml` makes one"
+    )
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings in a file.
+
+    Raises:
+        ConfigError: with every problem and its place.
+    """
+    return config.load(path, Settings)

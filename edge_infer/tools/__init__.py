@@ -1,0 +1,1 @@
+"""Measure and try models: what a person runs, not the daemon."""

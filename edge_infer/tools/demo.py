@@ -1,0 +1,183 @@
+"""The main job on one machine: a broker, the daemon and a subscriber, each a process of its own."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edge_infer import config
+from edge_infer.decode.nms import iou
+from edge_infer.deliver.broker import Broker
+from edge_infer.errors import EdgeInferError, StalledError, UnavailableError
+from edge_infer.registry import source_settings
+from edge_infer.settings import DeviceSettings, HealthSettings, ModelSettings, PipelineSettings, Settings, StillSettings
+from edge_infer.sources.images import read_image
+from edge_infer.sources.still import to_view
+from edge_infer.tools.local_broker import local_broker
+from edge_infer.wire.payloads import WireResult
+
+DEVICE = "demo"
+PIPELINE = "faces"
+FPS = 15.0  # of the still source
+SIZE = (640, 480)
+START_S = 30.0  # importing OpenCV from a cold SD card takes this long
+STOP_S = 10.0
+EDGE_INFER = [sys.executable, "-m", "edge_infer"]
+
+
+class Demo:
+    """One demonstration; `run` returns its summary."""
+
+    def __init__(
+        self,
+        *,
+        camera: str | None,
+        video: Path | None,
+        model: Path | None,
+        seconds: float,
+        picture: Path,
+        say: Callable[[str], None] | None,
+    ) -> None:
+        """Show the daemon's configuration through `say` and the table on stderr; None: show nothing."""
+        self.model = model or find_bundle()
+        self.seconds = seconds
+        self.picture = picture
+        self.quiet = say is None
+        self.say = say or (lambda _text: None)
+        self.still = camera is None and video is None
+        self.source = self._still() if self.still else source_settings(camera or video or "")
+
+    def run(self) -> dict[str, Any]:
+        """Start everything, wait, end everything, and count.
+
+        Raises:
+            EdgeInferError: a part did not start, or ended before its time.
+        """
+        self.picture.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="edge-infer-demo-") as name, local_broker() as url:
+            folder = Path(name)
+            yaml = config.render(self._settings(url, folder))
+            (folder / "config.yaml").write_text(yaml)
+            self.say(f"The daemon's configuration:\n\n{yaml}\nWhat a subscriber sees:\n")
+            with self._subscriber(url, folder) as subscriber:
+                wait_for((folder / "results.jsonl").exists, subscriber, "the subscriber")
+                self._run_daemon(folder)
+                output, _ = subscriber.communicate(timeout=STOP_S)
+            results = [
+                msgspec.json.decode(line, type=Received)
+                for line in (folder / "results.jsonl").read_bytes().splitlines()
+            ]
+        return self._summary(json.loads(output), results)
+
+    def _run_daemon(self, folder: Path) -> None:
+        results = folder / "results.jsonl"
+        command = [*EDGE_INFER, "run", "--config", str(folder / "config.yaml"), "--log-level", "error"]
+        with started(command, subprocess.DEVNULL, None) as daemon:
+            wait_for(lambda: results.stat().st_size > 0, daemon, "the daemon")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a file may end before its time
+                daemon.wait(self.seconds)
+            daemon.terminate()
+            code = daemon.wait(STOP_S)
+        if code:
+            raise EdgeInferError(f"the daemon ended with exit code {code}")
+
+    def _subscriber(self, url: str, folder: Path) -> "AbstractContextManager[subprocess.Popen[bytes]]":
+        command = [*EDGE_INFER, "watch", "--mqtt", url, "--device", DEVICE, "--until-offline", "--json"]
+        command += ["--results", str(folder / "results.jsonl"), "--snapshot", str(self.picture)]
+        return started(command, subprocess.PIPE, subprocess.DEVNULL if self.quiet else None)
+
+    def _summary(self, counted: dict[str, Any], results: list["Received"]) -> dict[str, Any]:
+        ages_ms = [(result.received_at - result.time) * 1e3 for result in results]
+        return {
+            "published": counted["published"],
+            "received": counted["received"],
+            "lost": counted["lost"],
+            "fps": counted["fps"][PIPELINE],
+            "p95_ms": round(float(np.percentile(ages_ms, 95)), 2),
+            "iou_mean": round(float(np.mean([self._overlap(r) for r in results])), 3) if self.still else None,
+        }
+
+    def _overlap(self, result: WireResult) -> float:
+        """IoU of the best detection with the true box of this frame, 0 if there is none."""
+        found = result.detections or ()
+        if not found:
+            return 0.0
+        true_box = to_view(self.true_box, result.frame, self.picture_size, SIZE, FPS, self.true_box)
+        return float(iou(np.array(true_box), np.array([found[0].box]))[0])
+
+    def _still(self) -> StillSettings:
+        """The sample picture of the bundle as a camera; its true face is known."""
+        bundle = find_bundle()
+        sample = msgspec.json.decode((bundle / "sample.json").read_bytes())
+        picture = bundle / sample["picture"]
+        x0, y0, x1, y1 = map(float, sample["faces"][0]["box"])
+        self.true_box = (x0, y0, x1, y1)
+        height, width = read_image(picture).shape[:2]
+        self.picture_size = (width, height)
+        return StillSettings(uri=picture, size=SIZE, fps=FPS, focus=self.true_box)
+
+    def _settings(self, url: str, folder: Path) -> Settings:
+        return Settings(
+            version=1,
+            device=DeviceSettings(id=DEVICE, state_dir=folder / "state"),
+            mqtt=Broker(url=url),
+            health=HealthSettings(interval_s=1.0),
+            pipelines={
+                PIPELINE: PipelineSettings(source=self.source, model=ModelSettings(path=self.model), snapshot_s=1.0)
+            },
+        )
+
+
+class Received(WireResult, frozen=True, kw_only=True):
+    """A result as `watch --results` writes it."""
+
+    received_at: float
+
+
+def find_bundle() -> Path:
+    """The face detector that ships: beside the package in a clone, or inside it when it is installed.
+
+    Raises:
+        UnavailableError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / "models", package / "models"):
+        if (folder / "face-detection/manifest.yaml").is_file():
+            return folder / "face-detection"
+    raise UnavailableError("the bundle face-detection is not here: give --model, or run scripts/build-models")
+
+
+@contextmanager
+def started(command: list[str], stdout: int | None, stderr: int | None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that does not outlive the block."""
+    process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]", who: str) -> None:
+    """Wait until the process has done something.
+
+    Raises:
+        EdgeInferError: it ended before, or did nothing for `START_S` seconds.
+    """
+    deadline = time.monotonic() + START_S
+    while not condition():
+        if process.poll() is not None:
+            raise UnavailableError(f"{who} ended at once (exit code {process.returncode}); the reason stands above")
+        if time.monotonic() > deadline:
+            raise StalledError(f"{who} did nothing for {START_S:.0f} s")
+        time.sleep(0.05)

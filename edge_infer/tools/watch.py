@@ -1,0 +1,175 @@
+"""A subscriber's view of devices: what arrived, what is missing, how fast."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from edge_infer.deliver.broker import Broker
+from edge_infer.deliver.link import Link, Message, connect
+from edge_infer.errors import UplinkError
+from edge_infer.health.stages import Histogram
+from edge_infer.wire.ledger import Ledger
+from edge_infer.wire.payloads import Envelope, Gaps, Health, StatusMessage, WireResult
+
+TURN_S = 0.25
+
+
+@dataclass
+class Stream:
+    """Results of one pipeline of one device."""
+
+    received: int = 0
+    last: WireResult | None = None
+    stages: dict[str, Histogram] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    first_time: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        """Results a second, by the device's clock."""
+        elapsed = self.last.time - self.first_time if self.last else 0.0
+        return (self.received - 1) / elapsed if elapsed > 0 else 0.0
+
+    def add(self, result: WireResult) -> None:
+        """One more result."""
+        self.first_time = self.first_time or result.time
+        self.received += 1
+        self.last = result
+        for stage, ms in result.timings_ms.items():
+            self.stages.setdefault(stage, Histogram()).add(ms)
+        for cause, count in (result.dropped or {}).items():
+            self.dropped[cause] = self.dropped.get(cause, 0) + count
+
+
+@dataclass
+class Device:
+    """Everything known of one device, for its present epoch."""
+
+    epoch: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+    evicted: int = 0
+    joined_at: int = 0  # the last sequence number before the first that was received: what came before is not ours
+    status: StatusMessage | None = None
+    health: Health | None = None
+    streams: dict[str, Stream] = field(default_factory=dict)
+
+    def enter(self, epoch: int, first_seq: int) -> bool:
+        """Begin a new epoch if this is one; False for an old one, whose stragglers are not counted."""
+        if epoch > self.epoch:
+            self.epoch, self.ledger, self.evicted = epoch, Ledger(), 0
+            self.joined_at = first_seq - 1
+            self.ledger.add(1, self.joined_at) if self.joined_at else None
+        return epoch == self.epoch
+
+    @property
+    def published(self) -> int | None:
+        """Results since we joined, as the device says at its end; None before."""
+        if self.status is None or self.status.last_seq is None or self.status.epoch != self.epoch:
+            return None
+        return self.status.last_seq - self.joined_at
+
+    @property
+    def received(self) -> int:
+        """Different results that arrived, of this epoch."""
+        return len(self.ledger) - self.joined_at - self.evicted
+
+    @property
+    def lost(self) -> int:
+        """Results that neither arrived nor were reported as a gap."""
+        ranges = self.ledger.ranges()
+        last = ranges[-1][1] if ranges else 0
+        if self.status and self.status.last_seq is not None and self.status.epoch == self.epoch:
+            last = max(last, self.status.last_seq)
+        return sum(end - first + 1 for first, end in self.ledger.missing(last))
+
+
+class Watch:
+    """Subscribes to all that devices say, and keeps count."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        device: str | None = None,
+        *,
+        results: TextIO | None = None,
+        snapshot: Path | None = None,
+    ) -> None:
+        """Watch one device, or all; append each result to `results`, keep the newest picture in `snapshot`."""
+        self.devices: dict[str, Device] = {}
+        self.unreadable = 0
+        self._results = results
+        self._snapshot = snapshot
+        self._depth = broker.root.count("/") + 1
+        self._broker = broker
+        self._filter = f"{broker.root}/{device or '+'}/#"
+
+    def run(self, until: Callable[[], bool], on_ready: Callable[[], None], on_turn: Callable[[], None]) -> None:
+        """Watch until `until()`; `on_ready` once subscribed, `on_turn` a few times a second.
+
+        Raises:
+            UplinkError: the broker cannot be reached, refuses us, or was lost.
+        """
+        client_id = f"edge-infer-watch-{secrets.token_hex(4)}"
+        link = connect(self._broker, client_id, subscribe=(self._filter,), on_message=self.add)
+        try:
+            self._await_subscription(link)
+            on_ready()
+            while not until():
+                link.wait(TURN_S)
+                on_turn()
+        finally:
+            link.close()
+
+    def _await_subscription(self, link: Link) -> None:
+        deadline = time.monotonic() + 5.0
+        while not link.subscribed:
+            if time.monotonic() > deadline:
+                raise UplinkError(f"the broker {self._broker.url} does not confirm the subscription to {self._filter}")
+            link.wait(0.1)
+
+    def add(self, message: Message) -> None:
+        """Take one message into account; what cannot be read is counted."""
+        levels = message.topic.split("/")[self._depth :]
+        if len(levels) < 2 or levels[0] == "_collector":
+            return
+        device = self.devices.setdefault(levels[0], Device())
+        try:
+            self._read(device, levels[1], levels[2:], message.payload)
+        except msgspec.DecodeError:
+            self.unreadable += 1
+
+    def _read(self, device: Device, kind: str, rest: list[str], payload: bytes) -> None:
+        if kind == "results":
+            self._add_results(device, rest[0], msgspec.json.decode(payload, type=Envelope[WireResult]))
+        elif kind == "gaps":
+            for gap in msgspec.json.decode(payload, type=Gaps).gaps:
+                if device.enter(gap.epoch, gap.first):
+                    device.ledger.add(gap.first, gap.last)
+                    device.evicted += gap.last - gap.first + 1
+        elif kind == "status":
+            device.status = msgspec.json.decode(payload, type=StatusMessage)
+        elif kind == "health":
+            device.health = msgspec.json.decode(payload, type=Health)
+        elif kind == "snapshot" and self._snapshot:
+            written = self._snapshot.with_name(f".{self._snapshot.name}.new")
+            written.write_bytes(payload)
+            written.replace(self._snapshot)
+
+    def _add_results(self, device: Device, pipeline: str, envelope: Envelope[WireResult]) -> None:
+        if not device.enter(envelope.epoch, envelope.first_seq):
+            return
+        device.ledger.add(envelope.first_seq, envelope.first_seq + len(envelope.results) - 1)
+        stream = device.streams.setdefault(pipeline, Stream())
+        now = time.time()
+        for result in envelope.results:
+            stream.add(result)
+            if self._results:
+                line = msgspec.to_builtins(result) | {"received_at": now}
+                self._results.write(msgspec.json.encode(line).decode() + "\n")
+        if self._results:
+            self._results.flush()
