@@ -36,7 +36,12 @@ class Daemon:
     def __init__(self, settings: Settings, *, stdout: bool = False, must_open: bool = False) -> None:
         self.settings = settings
         self.publisher = (
-            MqttPublisher(settings.mqtt, device=settings.device.id, state_dir=settings.device.state_dir)
+            MqttPublisher(
+                settings.mqtt,
+                device=settings.device.id,
+                state_dir=settings.device.state_dir,
+                clock_state=clock_state,
+            )
             if settings.mqtt
             else None
         )
@@ -135,6 +140,7 @@ class Daemon:
     def _watch(self) -> None:
         """Notice what is wrong, and say so."""
         reasons = {pipeline.name: trouble for pipeline in self.pipelines if (trouble := pipeline.trouble())}
+        reasons |= {f"file {sink.path}": sink.trouble for sink in self.lines if sink.trouble}
         described = {
             pipeline.name: PipelineInfo(
                 source=str(self.settings.pipelines[pipeline.name].source.__struct_config__.tag),

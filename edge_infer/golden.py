@@ -1,5 +1,11 @@
 """A bundle's golden test: known pictures, and what the model must say about them."""
 
+import zlib
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
 from edge_infer.bundle.bundle import Bundle
 from edge_infer.decode.nms import iou
 from edge_infer.errors import ModelError
@@ -16,24 +22,33 @@ def golden_problems(bundle: Bundle, model: Model) -> list[str] | None:
     Raises:
         ModelError: the file is damaged.
     """
-    import numpy as np
-
     golden = bundle.golden
     if golden is None:
         return None
     problems = []
-    try:
-        with np.load(golden.file, allow_pickle=False) as arrays:
-            for i in range(sum(name.startswith("frame_") for name in arrays)):
-                found = model(arrays[f"frame_{i}"]).prediction
-                expected = [arrays[f"{name}_{i}"] for name in ("boxes", "scores", "class_ids")]
-                problems += [
-                    f"picture {i}: {problem}"
-                    for problem in _differences(found, expected, golden.min_iou, golden.score_tolerance)
-                ]
-    except (KeyError, ValueError, OSError) as error:
-        raise ModelError(f"the golden test {golden.file} is damaged: {error}") from error
+    for i, (frame, *expected) in enumerate(_pictures(golden.file)):
+        found = model(frame).prediction
+        problems += [
+            f"picture {i}: {problem}"
+            for problem in _differences(found, expected, golden.min_iou, golden.score_tolerance)
+        ]
     return problems
+
+
+def _pictures(path: Path) -> list[list[Array]]:
+    """Frame, boxes, scores and class ids of each picture; at least one."""
+    pictures = []
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for i in range(max(1, sum(name.startswith("frame_") for name in arrays))):
+                picture = [arrays[f"{name}_{i}"] for name in ("frame", "boxes", "scores", "class_ids")]
+                count = len(picture[2])
+                if [part.shape for part in picture[1:]] != [(count, 4), (count,), (count,)]:
+                    raise ValueError(f"picture {i}: boxes, scores and class ids do not belong together")
+                pictures.append(picture)
+    except (KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise ModelError(f"the golden test {path} is damaged ({error}): copy the bundle again") from error
+    return pictures
 
 
 def _differences(found: object, expected: list[Array], min_iou: float, score_tolerance: float) -> list[str]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from edge_infer.flow.mailbox import Closed, Mailbox
 from edge_infer.sources.source import EndOfStream, Source
@@ -16,7 +17,8 @@ class Intake:
     """One thread feeds it from a source, one or more take frames from it.
 
     `frames + skipped by the source == taken + dropped + waiting`: `drops` counts by cause: "overrun" (a newer
-    frame came first), "stale" (older than the age limit when its turn came), and what the source left out itself.
+    frame came first), "stale" (older than the age limit when its turn came), "stopped" (nobody took it any more), and
+    what the source left out itself.
     """
 
     def __init__(self, max_age_s: float) -> None:
@@ -50,10 +52,8 @@ class Intake:
             self.last_frame_ns = frame.captured_ns
             progress()
             before = self._mailbox.dropped
-            try:
-                while not self._mailbox.put(frame, CHECK_S) and not stopping.is_set():
-                    pass
-            except Closed:
+            if not self._hand_over(frame, stopping):
+                self._drop("stopped", 1)
                 return
             self._drop("overrun", self._mailbox.dropped - before)
 
@@ -73,11 +73,26 @@ class Intake:
         """No more will come; what waits can still be taken."""
         self._mailbox.close()
 
+    def abandon(self) -> None:
+        """Nobody will take what still waits."""
+        self.close()
+        with suppress(Closed):
+            while self._mailbox.get():
+                self._drop("stopped", 1)
+
     def unreported_drops(self) -> dict[str, int]:
         """Dropped frames by cause, since the last call."""
         with self._lock:
             unreported, self._unreported = self._unreported, Counter()
         return dict(unreported)
+
+    def _hand_over(self, frame: Frame, stopping: threading.Event) -> bool:
+        with suppress(Closed):
+            while not self._mailbox.put(frame, CHECK_S):
+                if stopping.is_set():
+                    return False
+            return True
+        return False
 
     def _drop(self, cause: str, count: int) -> None:
         if count:

@@ -54,6 +54,7 @@ class Model:
         task: classify, detect or tensors
         device: what runs it
         fallback_reason: why that is not the accelerator that the model has a file for
+        status: of its results: degraded where an accelerator is there and fails
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Model:
         self.labels = recipe.labels
         self.fallback_reason = str(refusal) if refusal else None
         failed = refusal is not None and not isinstance(refusal, AbsentError)
-        self._status: Status = "degraded" if failed else "ok"
+        self.status: Status = "degraded" if failed else "ok"
         self._prepare = preparer
         self._decode = decoder
         self._calls = 0
@@ -116,8 +117,8 @@ class Model:
             model=self.id,
             device=self.device,
             prediction=prediction,
-            status=self._status,
-            error=self.fallback_reason if self._status == "degraded" else None,
+            status=self.status,
+            error=self.fallback_reason if self.status == "degraded" else None,
             timings_ms={
                 "prepare": (prepared - started) * 1e3,
                 "infer": (inferred - prepared) * 1e3,

@@ -64,13 +64,14 @@ class Pipeline:
         self._source = Worker(f"source:{name}", self._capture, Backoff(base=0.1, cap=SOURCE_BACKOFF_CAP_S))
         names = [f"infer:{name}"] if workers == 1 else [f"infer:{name}:{i}" for i in range(workers)]
         self._infer = [Worker(worker, self._predict_all, Backoff(base=0.5, cap=30.0)) for worker in names]
-        self._started_ns = self._reported_ns = time.monotonic_ns()
+        self._reported_ns = time.monotonic_ns()
+        self._awaited_ns: int | None = None  # since when the source is asked for frames
         self._reported = (0, 0)  # frames and results at the last report
         self._lost_since: float | None = None
 
     def start(self) -> None:
         """Start the threads."""
-        self._started_ns = self._reported_ns = time.monotonic_ns()
+        self._reported_ns = time.monotonic_ns()
         for worker in (*self._infer, self._source):
             worker.start()
 
@@ -88,6 +89,8 @@ class Pipeline:
         infer_ended = True
         for worker in self._infer:
             infer_ended &= worker.join(max(0.0, deadline - time.monotonic()))
+        if infer_ended:
+            self.intake.abandon()
         return source_ended and infer_ended
 
     @property
@@ -123,7 +126,9 @@ class Pipeline:
         if lost:
             return self._why_lost()
         failing = next((worker.last_retry for worker in self._infer if worker.last_retry), None)
-        return str(failing) if failing else self.model.fallback_reason if self.model else None
+        if failing:
+            return str(failing)
+        return self.model.fallback_reason if self.model and self.model.status == "degraded" else None
 
     def health(self) -> PipelineHealth:
         """Counts since the start; rates and durations since the last call."""
@@ -148,7 +153,9 @@ class Pipeline:
         )
 
     def _silence_s(self) -> float:
-        return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._started_ns)) / 1e9
+        if self._awaited_ns is None:
+            return 0.0
+        return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._awaited_ns)) / 1e9
 
     def _why_lost(self) -> str:
         return str(self._source.last_retry or f"no frame for {self._max_frame_age_s:g} s")
@@ -157,6 +164,7 @@ class Pipeline:
         while not self._ready.wait(CHECK_S):  # frames that nobody can take yet would only be dropped
             if worker.stopping.is_set():
                 return
+        self._awaited_ns = self._awaited_ns or time.monotonic_ns()
         with self._opened() as source:
             self.intake.feed(source, worker.stopping, worker.progress)
         self.intake.close()
@@ -173,7 +181,6 @@ class Pipeline:
         with self._load_model() as model, suppress(Closed):
             self.model = model
             self._ready.set()
-            worker.progress()
             while True:
                 frame = self.intake.take()
                 if frame is not None:
@@ -185,7 +192,8 @@ class Pipeline:
         try:
             result = model.predict(frame)
         except (InputError, ModelError, DelegateError) as error:
-            self.errors += 1
+            with self._lock:
+                self.errors += 1
             self._deliver(frame, no_answer(model, frame, str(error)), wait_ms)
             if not isinstance(error, InputError):
                 raise

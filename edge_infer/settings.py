@@ -14,7 +14,8 @@ from edge_infer.errors import UnavailableError
 
 CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # one level of a topic
+PipelineName = Annotated[str, Meta(pattern=NAME, examples=["door"])]
 Side = Annotated[int, Meta(ge=16, le=16384)]
 Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
 
@@ -22,7 +23,10 @@ Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
 class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="camera"):
     """A USB or other V4L2 camera."""
 
-    uri: Annotated[str, Meta(description="/dev/video0, or /dev/v4l/by-id/... which stays with the camera")]
+    uri: Annotated[
+        str,
+        Meta(description="/dev/video0, or /dev/v4l/by-id/... which stays with the camera", examples=["/dev/video0"]),
+    ]
     size: Annotated[tuple[Side, Side] | None, Meta(description="width, height to ask the camera for")] = None
     fps: Annotated[Fps | None, Meta(description="frames per second to ask for, and at most to use")] = None
     fourcc: Annotated[str, Meta(description="pixel format to ask for, such as MJPG", pattern="^(.{4})?$")] = ""
@@ -79,7 +83,7 @@ SourceSettings: TypeAlias = (
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The model of a pipeline."""
 
-    path: Annotated[Path, Meta(description="a bundle folder or a .tflite file")]
+    path: Annotated[Path, Meta(description="a bundle folder or a .tflite file", examples=["models/face-detection"])]
     device: Annotated[
         str,
         Meta(description="auto, cpu or edgetpu[:usb|:pci][:N]", pattern=r"^(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)$"),
@@ -113,7 +117,14 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class DeviceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who this device is."""
 
-    id: Annotated[Name, Meta(description="one level of every topic, and the MQTT client id: unique in the fleet")]
+    id: Annotated[
+        str,
+        Meta(
+            pattern=NAME,
+            description="one level of every topic, and the MQTT client id: unique in the fleet",
+            examples=["porch"],
+        ),
+    ]
     state_dir: Annotated[
         Path | None, Meta(description="what must survive a restart; default: $STATE_DIRECTORY, /var/lib/edge-infer")
     ] = None
@@ -141,12 +152,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file: Annotated[FileSettings | None, Meta(description="results as JSON lines, too")] = None
     health: HealthSettings = HealthSettings()
     pipelines: Annotated[
-        dict[Name, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)
+        dict[PipelineName, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)
     ]
 
     def sha256(self) -> str:
         """A digest of what is configured: equal on devices that are configured alike."""
         return hashlib.sha256(msgspec.json.encode(self, enc_hook=str, order="deterministic")).hexdigest()
+
+
+def sample() -> str:
+    """A configuration to start from, with every key of what it uses explained."""
+    base = config.parse(config.sample(Settings), Settings)
+    return config.render(msgspec.structs.replace(base, mqtt=Broker(url="mqtt://broker.local")))
 
 
 def find_config(path: Path | None) -> Path:

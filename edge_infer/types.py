@@ -55,7 +55,7 @@ class Geometry:
 
     def to_frame(self, points: Array) -> Array:
         """Model-input pixels `(..., 2 k)` as x, y pairs to captured-frame pixels, clipped to the frame."""
-        pairs: Array = points.reshape(*points.shape[:-1], -1, 2).astype(np.float32)
+        pairs: Array = points.reshape(*points.shape[:-1], points.shape[-1] // 2, 2).astype(np.float32)
         pairs = (pairs - np.asarray(self.pad, np.float32)) / np.asarray(self.scale, np.float32)
         pairs += np.asarray(self.origin, np.float32)
         np.clip(pairs, 0.0, np.asarray(self.frame_size, np.float32), out=pairs)

@@ -21,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for."""
     from edge_infer import config
-    from edge_infer.settings import Settings, find_config, load_settings
+    from edge_infer.settings import Settings, find_config, load_settings, sample
 
     if args.action == "sample":
-        print(config.sample(Settings), end="")
+        print(sample(), end="")
     elif args.action == "schema":
         print(json.dumps(config.schema(Settings), indent=2))
     else:
         path = find_config(args.file)
         settings = load_settings(path)
-        print(config.render(settings) if args.action == "show" else f"{path} is in order", end="\n")
+        print(config.render(settings, mask=True) if args.action == "show" else f"{path} is in order", end="\n")
     return 0

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
         with suppress(KeyboardInterrupt):
             watch.run(is_over, say_ready, lambda: screen.show(render(watch)))
-    screen.show(render(watch), last=not args.json)
+    screen.show(render(watch), last=True)
     if args.json:
         for name, device in watch.devices.items():
             summary = {

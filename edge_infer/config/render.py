@@ -76,16 +76,25 @@ def _unset(field: mi.Field, item: Any, mask: bool) -> list[str]:
 
 
 def _entry(name: object, item: Any, mask: bool) -> list[str]:
-    key = f"{_flow(name)}:"
+    key, item = f"{_flow(name)}:", _masked(str(name), item) if mask else item
     if isinstance(item, msgspec.Struct):
         return [key, *_indented(_struct(item, mask))]
     if isinstance(item, Mapping) and item:
         return [key, *_indented([line for entry in item.items() for line in _entry(*entry, mask)])]
     if isinstance(item, list | tuple) and any(isinstance(part, msgspec.Struct) for part in item):
         return [key, *(line for part in item for line in _listed(_struct(part, mask)))]
-    if mask and isinstance(item, str):
-        item = _MASK if is_secret(str(name)) else mask_url(item)
     return [f"{key} {_flow(item)}"]
+
+
+def _masked(name: str, item: Any) -> Any:
+    """Texts without secrets, however deep; a Path is the place of a secret, not one itself."""
+    if isinstance(item, str):
+        return _MASK if is_secret(name) else mask_url(item)
+    if isinstance(item, list | tuple):
+        return [_masked(name, part) for part in item]
+    if isinstance(item, Mapping):
+        return {key: _masked(f"{name}.{key}", part) for key, part in item.items()}
+    return item
 
 
 def _indented(lines: list[str]) -> list[str]:

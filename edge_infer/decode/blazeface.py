@@ -17,6 +17,8 @@ from edge_infer.types import Array, Detections, Geometry, Size, TensorSpec
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear")
 COORDINATES = 4 + 2 * len(KEYPOINTS)  # centre x, y, width, height, then x, y of each keypoint
+# exp overflows float32 at 88.7; the graphs clip at 100 (score_clipping_thresh), where the score is 0 or 1 all the same.
+LARGEST_LOGIT = 80.0
 
 
 class BlazeFaceDecoder:
@@ -48,11 +50,11 @@ class BlazeFaceDecoder:
         self._suppression = suppression
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
-        """Decode one inference. Only what passes the threshold, compared in the stored numbers, is made real."""
-        stored = outputs[self._scores].reshape(-1)
-        kept = np.flatnonzero(stored >= self._stored_threshold())
-        logits = self._specs[self._scores].real(stored[kept])
-        scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -100.0, 100.0)))  # clip: score_clipping_thresh in the graph
+        """Decode one inference."""
+        logits = self._specs[self._scores].real(outputs[self._scores].reshape(-1))
+        scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
+        kept = np.flatnonzero(scores >= self._min_score)
+        scores = scores[kept]
         raw = self._specs[self._boxes].real(outputs[self._boxes].reshape(-1, COORDINATES)[kept])
         points = to_corners(raw, self._anchors[kept])
         rows = self._suppress(points, scores)
@@ -68,12 +70,6 @@ class BlazeFaceDecoder:
             keypoints=mapped[:, 4:].reshape(count, len(KEYPOINTS), 2),
             keypoint_names=KEYPOINTS,
         )
-
-    def _stored_threshold(self) -> float:
-        spec = self._specs[self._scores]
-        score = min(max(self._min_score, 1e-6), 1 - 1e-6)
-        logit = math.log(score / (1 - score))
-        return logit / spec.scale[0] + spec.zero_point[0] if spec.quantized else logit
 
     def _suppress(self, points: Array, scores: Array) -> list[tuple[int, Array]]:
         rows = []
@@ -118,8 +114,8 @@ def _grid(input_size: Size, stride: int, per_cell: int) -> Array:
 
 def to_corners(raw: Array, centres: Array) -> Array:
     """Coded rows `(n, 16)` to x0, y0, x1, y1, keypoints, all in input pixels (anchors have unit size)."""
-    points = raw.reshape(len(raw), -1, 2) + centres[:, None, :]
+    points = raw.reshape(len(raw), COORDINATES // 2, 2) + centres[:, None, :]
     half = raw[:, 2:4] / 2
     centre = points[:, 0]
     points = np.concatenate([np.stack([centre - half, centre + half], axis=1), points[:, 2:]], axis=1)
-    return points.reshape(len(raw), -1)
+    return points.reshape(len(raw), COORDINATES)

@@ -46,7 +46,7 @@ class ClassifyDecoder:
             scores = self._calibrate(np.arange(len(stored)), self._spec.real(stored))
             order = np.argsort(-scores, kind="stable")
         else:  # ranks are the same in the stored integers, and sorting bytes is faster
-            order = np.argsort(stored.max() - stored, kind="stable")
+            order = np.argsort(~stored if stored.dtype.kind in "iu" else -stored, kind="stable")
             scores = self._spec.real(stored)
         if self._mask is not None:
             order = order[self._mask[order]]

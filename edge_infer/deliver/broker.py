@@ -12,11 +12,19 @@ from edge_infer.errors import UnavailableError, UsageError
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}  # Source: IANA service names mqtt and secure-mqtt
 
+FORM = "use mqtt://host[:port] or mqtts://host[:port]"
+
 
 class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The MQTT broker that results go to."""
 
-    url: Annotated[str, Meta(description="mqtt://host[:1883] or mqtts://host[:8883] (TLS, the server is checked)")]
+    url: Annotated[
+        str,
+        Meta(
+            description="mqtt://host[:1883] or mqtts://host[:8883] (TLS, the server is checked)",
+            examples=["mqtt://broker.local"],
+        ),
+    ]
     username: Annotated[str | None, Meta(description="name to log in with")] = None
     password_file: Annotated[
         Path | None, Meta(description="file with the password in its first line; or the name of a systemd credential")
@@ -43,17 +51,20 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Raises:
             UsageError: the URL is not one of a broker, or carries credentials.
         """
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError as error:
+            raise UsageError(f"the broker's URL is none ({error}); {FORM}") from error
+        if parts.username or parts.password:  # first: the other messages show the URL
+            raise UsageError(
+                "the broker's URL must not hold a user or password, it is shown in logs: use username and password_file"
+            )
         try:
             port = parts.port
         except ValueError as error:
             raise UsageError(f"the broker's URL {self.url} has a wrong port: {error}") from error
         if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise UsageError(f"'{self.url}' is no broker's URL; use mqtt://host[:port] or mqtts://host[:port]")
-        if parts.username or parts.password:
-            raise UsageError(
-                "the broker's URL must not hold a user or password, it is shown in logs: use username and password_file"
-            )
+            raise UsageError(f"'{self.url}' is no broker's URL; {FORM}")
         return parts.hostname, port or PORTS[parts.scheme], parts.scheme == "mqtts"
 
     def password(self) -> str | None:
@@ -69,9 +80,11 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if "CREDENTIALS_DIRECTORY" in os.environ and credential.is_file():
             path = credential
         try:
-            return path.read_text().split("\n", 1)[0].rstrip("\r")
+            return path.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
         except OSError as error:
             raise UnavailableError(f"cannot read the broker's password file {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UnavailableError(f"the broker's password file {path} is not UTF-8: save it as text") from error
 
     def tls(self) -> ssl.SSLContext:
         """A context that checks the server's certificate and name.

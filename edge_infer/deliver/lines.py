@@ -3,9 +3,8 @@
 import logging
 import os
 import sys
-from io import BufferedWriter
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -33,7 +32,7 @@ class LinesSink:
         self.path = path
         self.max_bytes = max_bytes
         self.taken = 0
-        self.failed = 0
+        self._in_hand: bytes | None = None  # what could not be written yet
         self._mailbox: Mailbox[bytes] = Mailbox(CAPACITY, lossy=True)
         self._worker = Worker("lines", self._write, Backoff(base=0.5, cap=10.0))
         self._worker.start()
@@ -51,8 +50,8 @@ class LinesSink:
         self._mailbox.close()
         self._worker.join(2.0)
         self._worker.stop()
-        lost = self.failed + self._mailbox.dropped + len(self._mailbox)
-        if lost:
+        lost = self._mailbox.dropped + len(self._mailbox) + (self._in_hand is not None)
+        if lost and not isinstance(self.error, BrokenPipeError):  # whoever read stdout has left, and knows
             log.error("results were not written", extra={"path": str(self.path or "stdout"), "results": lost})
         return lost
 
@@ -61,36 +60,51 @@ class LinesSink:
         """What ended the writing, for example that nobody reads stdout any more."""
         return self._worker.error
 
-    def _write(self, worker: Worker) -> None:
-        file: BinaryIO | BufferedWriter = sys.stdout.buffer
-        line = None
-        try:
-            if self.path:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                file = self.path.open("ab")
-            while True:
-                line = self._mailbox.get()
-                if line is None:
-                    continue
-                file = self._rotated(file, len(line))
-                file.write(line)
-                file.flush()
-                worker.progress()
-        except Closed:
-            return
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
-            raise
-        except OSError as error:
-            self.failed += line is not None
-            raise TransientError(f"cannot write {self.path or 'stdout'}: {error.strerror}") from error
-        finally:
-            if self.path and file is not sys.stdout.buffer:
-                file.close()
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is written now, in a sentence; None while writing works."""
+        return str(self._worker.last_retry) if self._worker.last_retry else None
 
-    def _rotated(self, file: BinaryIO | BufferedWriter, size: int) -> BinaryIO | BufferedWriter:
-        if self.path is None or file.tell() == 0 or file.tell() + size <= self.max_bytes:
-            return file
-        file.close()
-        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-        return self.path.open("ab")
+    def _write(self, worker: Worker) -> None:
+        with suppress(Closed):
+            while True:
+                self._in_hand = self._in_hand or self._mailbox.get()
+                if self._in_hand is None:
+                    continue
+                try:
+                    self._append(self._in_hand)
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    raise TransientError(f"cannot write {self.path or 'stdout'}: {error.strerror}") from error
+                self._in_hand = None
+                worker.progress()
+
+    def _append(self, line: bytes) -> None:
+        """Write one line, or nothing of it. The file is opened anew each time: it may have been moved or deleted."""
+        if self.path is None:
+            _write_all(sys.stdout.fileno(), line)  # past Python's buffer, whose lock would hold up the exit
+            return
+        self._make_room(self.path, len(line))
+        with self.path.open("ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                _write_all(file.fileno(), line)
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(before)
+                raise
+
+    def _make_room(self, path: Path, size: int) -> None:
+        try:
+            used = path.stat().st_size
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        if used and used + size > self.max_bytes:
+            path.replace(path.with_name(f"{path.name}.1"))
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

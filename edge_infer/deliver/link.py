@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0  # seconds, for each of: TCP and TLS, and the broker's answer
 DEFAULT_RECEIVE_MAXIMUM = 65535  # Source: MQTT 5 specification, 3.2.2.3.3
+PAHO_LOST = "Unspecified error"  # Source: paho 2.2, what MQTT_ERR_CONN_LOST becomes
 UNSUPPORTED_VERSION = "Unsupported protocol version"
 
 
@@ -81,6 +82,7 @@ class Link:
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_TIMEOUT
+        client.max_inflight_messages_set(0)  # no limit but `window`, which the owner keeps
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._received
@@ -105,7 +107,7 @@ class Link:
         try:
             self._client.connect(host, port, keepalive=self._broker.keepalive_s)
         except (OSError, ValueError) as error:
-            raise UplinkError(f"cannot reach the broker {self._broker.url}: {_why(error)}") from error
+            raise UplinkError(f"cannot reach the broker {self._broker.url}: {_why(error, tls)}") from error
         self._set_nodelay()
         deadline = time.monotonic() + CONNECT_TIMEOUT
         while self._answer is None and self._lost is None and time.monotonic() < deadline:
@@ -115,9 +117,9 @@ class Link:
     def _check_answer(self) -> None:
         url = self._broker.url
         if self._answer is None:
-            self.close()
             if self._lost:  # old brokers hang up on a CONNECT of a version that they do not know
                 raise OldBrokerError(f"the broker {url} hung up without an answer")
+            self.abandon()
             raise UplinkError(f"the broker {url} does not answer")
         if self._answer.is_failure:
             self.close()
@@ -145,10 +147,10 @@ class Link:
                 properties.CorrelationData = message.correlation
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != mqtt.MQTT_ERR_SUCCESS:
-            raise UplinkError(f"the connection to {self._broker.url} broke: {mqtt.error_string(info.rc)}")
+            raise UplinkError(f"the connection to {self._broker.url} broke: {mqtt.error_string(info.rc).rstrip('.')}")
         return info.mid
 
-    def wait(self, timeout: float, wake: int | None = None) -> None:
+    def wait(self, timeout: float, wake: socket.socket | None = None) -> None:
         """Serve the connection until something happened, `wake` became readable, or `timeout` seconds passed.
 
         Raises:
@@ -172,7 +174,7 @@ class Link:
         if sock is not None:
             sock.close()
 
-    def _turn(self, timeout: float, wake: int | None) -> None:
+    def _turn(self, timeout: float, wake: socket.socket | None) -> None:
         sock = self._client.socket()
         if sock is None:
             self._lost = self._lost or "closed"
@@ -208,7 +210,8 @@ class Link:
                 log.error("the broker refuses our subscription", extra={"topic": topic, "reason": str(reason)})
 
     def _disconnected(self, _c: mqtt.Client, _u: object, _f: object, reason: ReasonCode, _p: Properties | None) -> None:
-        self._lost = self._lost or str(reason)
+        said = str(reason)
+        self._lost = self._lost or ("the connection broke" if said == PAHO_LOST else said)
 
     def _received(self, _c: mqtt.Client, _u: object, received: mqtt.MQTTMessage) -> None:
         if self._on_message is None:
@@ -257,15 +260,15 @@ def _refusal(reason: ReasonCode | None) -> str | None:
     return str(reason) if reason is not None and reason.is_failure else None
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, tls: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); set ca_file to the authority that signed it"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS fails ({error.reason or error}); is that port a TLS one?"
+    if tls and isinstance(error, ssl.SSLError | ConnectionResetError):
+        return f"TLS fails ({getattr(error, 'reason', None) or error}); is that port a TLS one?"
     if isinstance(error, socket.gaierror):
         return f"the host is not known ({error.strerror})"
     if isinstance(error, TimeoutError):
-        return f"no answer within {CONNECT_TIMEOUT:.0f} s"
+        return "no answer in time"
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -17,9 +17,10 @@ from edge_infer.deliver.link import Message
 from edge_infer.deliver.outbox import MemoryOutbox, Outbox
 from edge_infer.deliver.sender import DRAIN_S, Sender
 from edge_infer.deliver.state_dir import default_state_dir
-from edge_infer.errors import UplinkError
+from edge_infer.errors import EdgeInferError, UplinkError, UsageError
 from edge_infer.types import Result
 from edge_infer.wire.payloads import (
+    ClockState,
     Command,
     Health,
     Info,
@@ -29,7 +30,7 @@ from edge_infer.wire.payloads import (
     StatusMessage,
 )
 from edge_infer.wire.results import counts, to_wire
-from edge_infer.wire.topics import Topics, check_name
+from edge_infer.wire.topics import Topics, check_name, level_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class MqttPublisher:
         device: str,
         state_dir: Path | None = None,
         outbox: Outbox | None = None,
+        clock_state: Callable[[], ClockState] = lambda: "synced",
         **options: Any,
     ) -> None:
         """Prepare to publish; `start` or `with` begins.
@@ -59,9 +61,13 @@ class MqttPublisher:
             device: the id of this device, one level of a topic
             state_dir: where the epoch is kept; default: see `default_state_dir`
             outbox: where results wait; default: RAM
+            clock_state: whether `Result.captured_at` can be believed, asked for each message
             options: see `broker`
+
+        Raises:
+            UsageError: the URL, an option or the device's id is none.
         """
-        self.broker = Broker(url=broker, **options) if isinstance(broker, str) else broker
+        self.broker = _checked_broker(broker, options) if isinstance(broker, str) else broker
         self.broker.address()
         self.topics = Topics(check_name("device", device), self.broker.root)
         self.outbox = outbox or MemoryOutbox(next_epoch(state_dir or default_state_dir()), secrets.token_hex(8))
@@ -71,6 +77,7 @@ class MqttPublisher:
             self.outbox,
             will=self._status_message("lost"),
             on_command=self._obey,
+            clock_state=clock_state,
         )
         self._thread = threading.Thread(target=self._run, name="deliver", daemon=True)
         self._status: tuple[str, Mapping[str, str]] | None = None
@@ -87,16 +94,19 @@ class MqttPublisher:
 
         Raises:
             UplinkError: not connected within `timeout` seconds; the message says why.
+            EdgeInferError: delivery has ended, for example because the password file is missing.
         """
         deadline = time.monotonic() + timeout
         while not self._sender.connected:
+            if self.error:
+                raise self.error
             if time.monotonic() > deadline:
                 raise self._sender.last_error or UplinkError(f"no connection to {self.broker.url} yet")
             time.sleep(0.01)
 
     def publish(self, result: Result, pipeline: str | None = None) -> int:
-        """Take over a result; returns its sequence number. `pipeline`: name in the topic, default the source's."""
-        name = check_name("pipeline", pipeline or result.source)
+        """Take over a result; returns its sequence number. `pipeline`: in the topic; default: after the source."""
+        name = check_name("pipeline", pipeline) if pipeline else level_of(result.source)
         payload = msgspec.json.encode(to_wire(result))
         seq = self.outbox.put(name, payload)
         now = time.monotonic()
@@ -172,6 +182,9 @@ class MqttPublisher:
     def _run(self) -> None:
         try:
             self._sender.run()
+        except EdgeInferError as error:
+            self.error = error
+            log.error("delivery ended: %s", error)  # noqa: TRY400 - its sentence says it all
         except Exception as error:
             self.error = error
             log.exception("delivery ended")
@@ -196,17 +209,27 @@ class MqttPublisher:
         )
         return Message(self.topics.status, msgspec.json.encode(status), retain=True)
 
-    def _obey(self, message: Message) -> Message | None:
+    def _obey(self, message: Message) -> Message:
         """Answer a command; `ping` is the only one so far."""
         name = message.topic.rsplit("/", 1)[-1]
+        topic = message.response_topic or self.topics.response(name)
         try:
             command = msgspec.json.decode(message.payload or b"{}", type=Command)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             response = Response(id=None, ok=False, error=f"the command is not understood: {error}")
-            return Message(message.response_topic or self.topics.response(name), msgspec.json.encode(response))
-        topic = message.response_topic or command.reply_to or self.topics.response(name)
-        if name == "ping":
-            response = Response(id=command.id, ok=True, data={"time": time.time(), "epoch": self.outbox.epoch})
         else:
-            response = Response(id=command.id, ok=False, error=f"there is no command '{name}'; there is: ping")
+            topic = message.response_topic or command.reply_to or topic
+            response = self._answer(name, command)
         return Message(topic, msgspec.json.encode(response), correlation=message.correlation)
+
+    def _answer(self, name: str, command: Command) -> Response:
+        if name == "ping":
+            return Response(id=command.id, ok=True, data={"time": time.time(), "epoch": self.outbox.epoch})
+        return Response(id=command.id, ok=False, error=f"there is no command '{name}'; there is: ping")
+
+
+def _checked_broker(url: str, options: dict[str, Any]) -> Broker:
+    try:
+        return msgspec.convert({"url": url, **options}, Broker, dec_hook=lambda type_, value: type_(value))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(f"an option of the broker is wrong: {error}") from error

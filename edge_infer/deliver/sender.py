@@ -2,12 +2,13 @@
 
 import contextlib
 import logging
-import os
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -16,7 +17,7 @@ from edge_infer.deliver.link import Link, Message, connect
 from edge_infer.deliver.outbox import Batch, Outbox
 from edge_infer.errors import UplinkError
 from edge_infer.flow.backoff import Backoff
-from edge_infer.wire.payloads import Envelope, Gaps
+from edge_infer.wire.payloads import ClockState, Envelope, Gaps
 from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -24,16 +25,17 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0  # how long a stop waits for acknowledgements
 REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is tried again
 MAX_UNSENT = 1000  # state and responses; older ones are left out where the broker is away that long
+STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
 IDLE_S = 1.0  # longest wait of the loop: paho's keepalive needs a turn
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What to do when the broker has answered."""
+    """What to do when the broker has answered; without `undone` a message that was refused is given up."""
 
     topic: str
     done: Callable[[], None]
-    undone: Callable[[], None]
+    undone: Callable[[], None] | None
 
 
 class Sender:
@@ -50,7 +52,7 @@ class Sender:
         *,
         will: Message,
         on_command: Callable[[Message], Message | None] | None = None,
-        clock_synced: Callable[[], bool] = lambda: True,
+        clock_state: Callable[[], ClockState],
     ) -> None:
         self.connected = False
         self.connections = 0
@@ -61,7 +63,7 @@ class Sender:
         self._outbox = outbox
         self._will = will
         self._on_command = on_command
-        self._clock_synced = clock_synced
+        self._clock_state = clock_state
         self._backoff = Backoff(base=0.5, cap=30.0)
         self._state: dict[str, Message] = {}  # newest retained message of each topic
         self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
@@ -71,7 +73,9 @@ class Sender:
         self._stopping = threading.Event()
         self._deadline: float | None = None  # monotonic seconds: when to stop at the latest
         self._farewell: Message | None = None
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
 
     def post(self, message: Message) -> None:
         """Publish now, before all results; what is retained again after each reconnect, newest of its topic."""
@@ -83,8 +87,8 @@ class Sender:
 
     def wake(self) -> None:
         """There is something to send."""
-        with contextlib.suppress(BlockingIOError):  # full: it will wake anyway
-            os.write(self._wake_write, b"\0")
+        with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody is there to wake
+            self._wake_write.send(b"\0")
 
     def stop(self, farewell: Message, drain_s: float = DRAIN_S) -> None:
         """Send what waits for at most `drain_s` seconds, say `farewell`, and end; does not wait."""
@@ -104,9 +108,9 @@ class Sender:
                 return
 
     def close(self) -> None:
-        """Free the wake-up pipe; after `run` has ended."""
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        """Free what wakes `run`; not while it runs."""
+        self._wake_read.close()
+        self._wake_write.close()
 
     def _session(self) -> None:
         link = connect(
@@ -119,7 +123,7 @@ class Sender:
         self.connections += 1
         self.connected = True
         self.last_error = None
-        self._backoff.reset()
+        connected_at = time.monotonic()
         with self._lock:
             others = [message for message in self._unsent if not message.retain]
             self._unsent = deque([*self._state.values(), *others], maxlen=MAX_UNSENT)
@@ -130,7 +134,10 @@ class Sender:
         finally:
             self.connected = False
             link.abandon()
+            self._read_answers(link)
             self._give_back()
+            if time.monotonic() - connected_at > STABLE_S:
+                self._backoff.reset()
 
     def _serve(self, link: Link) -> None:
         while True:
@@ -143,14 +150,14 @@ class Sender:
             left = IDLE_S if self._deadline is None else self._deadline - time.monotonic()
             link.wait(min(IDLE_S, max(0.0, left)), self._wake_read)
             with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_read, 65536)
+                self._wake_read.recv(65536)
         self._say_farewell(link)
 
     def _say_farewell(self, link: Link) -> None:
         if self._farewell is None:
             return
         answered: list[None] = []
-        self._track(link, self._farewell, lambda: answered.append(None), lambda: answered.append(None))
+        self._track(link, self._farewell, done=lambda: answered.append(None))
         deadline = time.monotonic() + 1.0
         while not answered and time.monotonic() < deadline:
             link.wait(0.1)
@@ -165,16 +172,12 @@ class Sender:
             batch = self._outbox.take()
             if batch is None:
                 return
-            try:
-                self._track(
-                    link,
-                    Message(self._topics.results(batch.pipeline), self._encode(batch)),
-                    lambda batch=batch: self._outbox.acknowledge(batch),  # type: ignore[misc]
-                    lambda batch=batch: self._outbox.release(batch),  # type: ignore[misc]
-                )
-            except UplinkError:
-                self._outbox.release(batch)
-                raise
+            self._track(
+                link,
+                Message(self._topics.results(batch.pipeline), self._encode(batch)),
+                partial(self._outbox.acknowledge, batch),
+                partial(self._outbox.release, batch),
+            )
 
     def _send_gaps(self, link: Link) -> None:
         if len(self._in_flight) >= link.window or time.monotonic() < self._paused_until:
@@ -183,17 +186,26 @@ class Sender:
         if gaps:
             payload = Gaps(device=self._topics.device, boot=self._outbox.boot, gaps=gaps)
             message = Message(self._topics.gaps, msgspec.json.encode(payload))
-            self._track(link, message, lambda: None, lambda: self._outbox.restore_gaps(gaps))
+            self._track(link, message, undone=partial(self._outbox.restore_gaps, gaps))
 
     def _send_state(self, link: Link) -> None:
         while self._unsent and len(self._in_flight) < link.window:
-            self._track(link, self._unsent.popleft(), lambda: None, lambda: None)
+            self._track(link, self._unsent.popleft())
 
-    def _track(self, link: Link, message: Message, done: Callable[[], None], undone: Callable[[], None]) -> None:
-        mid = link.publish(message)
-        if message.qos == 0:
-            done()
-        else:
+    def _track(
+        self,
+        link: Link,
+        message: Message,
+        done: Callable[[], None] = lambda: None,
+        undone: Callable[[], None] | None = None,
+    ) -> None:
+        try:
+            mid = link.publish(message)
+        except UplinkError:
+            if undone:
+                undone()
+            raise
+        if message.qos:
             self._in_flight[mid] = _Sent(message.topic, done, undone)
 
     def _encode(self, batch: Batch) -> bytes:
@@ -203,7 +215,7 @@ class Sender:
                 epoch=self._outbox.epoch,
                 boot=self._outbox.boot,
                 first_seq=batch.first_seq,
-                clock="synced" if self._clock_synced() else "unsynced",
+                clock=self._clock_state(),
                 results=[msgspec.Raw(record.payload) for record in batch.records],
             )
         )
@@ -218,21 +230,26 @@ class Sender:
                 sent.done()
                 continue
             self.refused += 1
+            facts = {"topic": sent.topic, "reason": refusal}
+            if sent.undone is None:
+                log.error("the broker refuses a message", extra=facts)
+                with self._lock:
+                    self._state.pop(sent.topic, None)  # mosquitto 2.0 hangs up after a refusal: do not provoke it again
+                continue
+            log.error("the broker refuses a message, trying again later", extra=facts)
             self._paused_until = time.monotonic() + REFUSED_PAUSE_S
-            log.error(
-                "the broker refuses a message, trying again later", extra={"topic": sent.topic, "reason": refusal}
-            )
             sent.undone()
 
     def _give_back(self) -> None:
         for sent in self._in_flight.values():
-            sent.undone()
+            if sent.undone:
+                sent.undone()
         self._in_flight.clear()
 
     def _lost(self, error: UplinkError) -> None:
         delay = self._backoff.next_delay()
         if str(error) != str(self.last_error):
-            log.warning("%s, trying again", error, extra={"retry_s": round(delay, 1)})
+            log.warning(f"{error}, trying again", extra={"retry_s": round(delay, 1)})
         self.last_error = error
         if self._stopping.is_set():  # the last seconds: keep trying
             time.sleep(min(0.2, delay))

@@ -66,7 +66,7 @@ class Worker:
     def _wait_to_retry(self, error: TransientError) -> None:
         delay = self._backoff.next_delay()
         if self.last_retry is None or str(self.last_retry) != str(error):
-            log.warning("%s, trying again", error, extra={"worker": self.name, "retry_s": round(delay, 2)})
+            log.warning(f"{error}, trying again", extra={"worker": self.name, "retry_s": round(delay, 2)})
         self.last_retry = error
         self.retries += 1
         self.stopping.wait(delay)

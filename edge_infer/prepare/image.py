@@ -17,6 +17,8 @@ from edge_infer.types import Array, Geometry, Size, TensorSpec
 Resize: TypeAlias = Literal["stretch", "letterbox", "letterbox-topleft"]
 Color: TypeAlias = Literal["rgb", "bgr", "gray"]
 
+STORED_TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float16, np.float32)  # what cv2.LUT makes
+
 
 @dataclass(frozen=True, slots=True)
 class ImageOptions:
@@ -144,9 +146,9 @@ def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[fl
     the normalisation is not known, pixels are copied (int8: shifted by 128), as tflite-support does.
 
     Raises:
-        ModelError: a float input without mean and std, or an input type that takes no pictures.
+        ModelError: a float input without mean and std, numbers that make no sense, an input that takes no pictures.
     """
-    if spec.dtype.kind not in "iuf" or spec.dtype.itemsize > 4:
+    if spec.dtype not in STORED_TYPES:
         raise ModelError(f"input '{spec.name}' has type {spec.dtype}, which takes no pictures")
     pixels = np.arange(256, dtype=np.float32)
     if mean is None or std is None:
@@ -156,19 +158,29 @@ def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[fl
                 "give mean and std, for example --mean 127.5 --std 127.5 for -1..1, or --mean 0 --std 255 for 0..1"
             )
         return _copied(spec, pixels)
-    if any(s == 0 for s in std):
-        raise ModelError(f"std is 0 for input '{spec.name}': normalisation would divide by zero")
+    _check_normalization(spec, mean, std)
     real = (pixels[:, None] - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)  # (256, 1 or channels)
     if spec.dtype.kind == "f":
         return _as_table(real.astype(spec.dtype))
-    if not spec.quantized:
+    if not spec.quantized and spec.dtype.itemsize == 1:
         return _copied(spec, pixels)
-    stored = np.round(real / spec.scale[0]) + spec.zero_point[0]
+    stored = np.round(real / spec.scale[0]) + spec.zero_point[0] if spec.quantized else np.round(real)
     shift = 128 if spec.dtype == np.int8 else 0
     if spec.dtype.itemsize == 1 and np.abs(stored - (pixels[:, None] - shift)).max() <= 1:
         return _copied(spec, pixels)
     limits = np.iinfo(spec.dtype)
     return _as_table(stored.clip(limits.min, limits.max).astype(spec.dtype))
+
+
+def _check_normalization(spec: TensorSpec, mean: Sequence[float], std: Sequence[float]) -> None:
+    if 0 in std:
+        raise ModelError(f"std is 0 for input '{spec.name}': normalisation would divide by zero")
+    channels = image_layout(spec)[1]
+    if not {len(mean), len(std)} <= {1, channels}:
+        raise ModelError(
+            f"input '{spec.name}' has {channels} channels, but there are {len(mean)} values for mean and {len(std)} "
+            "for std: give one number, or one for each channel"
+        )
 
 
 def _as_table(values: Array) -> Array:

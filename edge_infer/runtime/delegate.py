@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from edge_infer.errors import DelegateError, UsageError
 from edge_infer.runtime.libraries import Library
 
 EDGETPU_LIBRARY = "libedgetpu.so.1"
+ENTRY_POINT = "tflite_plugin_create_delegate"  # Source: external_delegate_interface.h of TensorFlow Lite
 # A USB Accelerator shows the first id until its firmware is loaded, then the second. Source: libedgetpu, usb_driver.
 USB_IDS = {("1a6e", "089a"), ("18d1", "9302")}
 _DEVICE = re.compile(r"(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)")
@@ -38,9 +40,10 @@ def find_accelerators(root: Path = Path("/")) -> list[Accelerator]:
     """Edge TPUs that the system shows, without touching them."""
     found = [Accelerator("pci", str(path)) for path in sorted(root.glob("dev/apex_*"))]
     for vendor in sorted(root.glob("sys/bus/usb/devices/*/idVendor")):
-        ids = (vendor.read_text().strip(), (vendor.parent / "idProduct").read_text().strip())
-        if ids in USB_IDS:
-            found.append(Accelerator("usb", str(vendor.parent)))
+        with suppress(OSError):  # it is being unplugged
+            ids = (vendor.read_text().strip(), (vendor.parent / "idProduct").read_text().strip())
+            if ids in USB_IDS:
+                found.append(Accelerator("usb", str(vendor.parent)))
     return found
 
 
@@ -51,18 +54,23 @@ def load_edgetpu(library: Library, device: str, path: str | None = None) -> Any:
         DelegateError: its library is missing, or it refuses; the message says which and what to do.
     """
     path = path or EDGETPU_LIBRARY
-    try:
-        ctypes.CDLL(path)  # load_delegate would print "Exception ignored in Delegate.__del__" where this fails
-    except OSError as error:
+    try:  # load_delegate would print "Exception ignored in Delegate.__del__" where this fails
+        getattr(ctypes.CDLL(path), ENTRY_POINT)
+    except (OSError, AttributeError) as error:
         raise DelegateError(
             f"no Edge TPU: {error}. Install libedgetpu1-std (Coral's packages), or set device: cpu"
         ) from error
-    options = {"device": device.removeprefix("edgetpu").removeprefix(":")}
     try:
-        return library.load_delegate(path, {key: value for key, value in options.items() if value})
-    except (OSError, ValueError, AttributeError, RuntimeError) as error:
+        return library.load_delegate(path, {"device": _known_to_libedgetpu(device)})
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().replace("\n", " ")
         raise DelegateError(
             f"the Edge TPU '{device}' does not start: {reason}. Is it plugged in, and may this user use it? "
             "`edge-infer devices` shows what is there"
         ) from error
+
+
+def _known_to_libedgetpu(device: str) -> str:
+    """One of "", "usb", "pci", ":N", "usb:N" or "pci:N". Source: make_interpreter of pycoral, utils/edgetpu.py."""
+    kind = device.removeprefix("edgetpu")
+    return kind if kind.removeprefix(":").isdecimal() else kind.removeprefix(":")

@@ -29,6 +29,8 @@ class FakeRuntime:
         """The next step, after the same checks that a real runtime makes."""
         if self.closed:
             raise ModelError("this FakeRuntime is closed")
+        if len(inputs) != len(self.inputs):
+            raise ModelError(f"{len(inputs)} inputs were given, expected {len(self.inputs)}")
         for spec, value in zip(self.inputs, inputs, strict=True):
             if value.shape != spec.shape or value.dtype != spec.dtype:
                 raise ModelError(

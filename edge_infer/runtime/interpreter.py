@@ -65,6 +65,8 @@ class InterpreterRuntime:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Stored inputs to copies of the stored outputs; releases the GIL while it computes."""
+        if self._interpreter is None:
+            raise ModelError(f"{self._path.name} was closed: load it again")
         try:
             for index, value in zip(self._input_ids, inputs, strict=True):
                 self._interpreter.set_tensor(index, value)

@@ -14,12 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edge_infer import config
 from edge_infer.decode.nms import iou
-from edge_infer.deliver.broker import Broker
 from edge_infer.errors import EdgeInferError, StalledError, UnavailableError
 from edge_infer.registry import source_settings
-from edge_infer.settings import DeviceSettings, HealthSettings, ModelSettings, PipelineSettings, Settings, StillSettings
+from edge_infer.settings import StillSettings
 from edge_infer.sources.images import read_image
 from edge_infer.sources.still import to_view
 from edge_infer.tools.local_broker import local_broker
@@ -65,7 +63,7 @@ class Demo:
         self.picture.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="edge-infer-demo-") as name, local_broker() as url:
             folder = Path(name)
-            yaml = config.render(self._settings(url, folder))
+            yaml = self._configuration(url, folder)
             (folder / "config.yaml").write_text(yaml)
             self.say(f"The daemon's configuration:\n\n{yaml}\nWhat a subscriber sees:\n")
             with self._subscriber(url, folder) as subscriber:
@@ -125,16 +123,19 @@ class Demo:
         self.picture_size = (width, height)
         return StillSettings(uri=picture, size=SIZE, fps=FPS, focus=self.true_box)
 
-    def _settings(self, url: str, folder: Path) -> Settings:
-        return Settings(
-            version=1,
-            device=DeviceSettings(id=DEVICE, state_dir=folder / "state"),
-            mqtt=Broker(url=url),
-            health=HealthSettings(interval_s=1.0),
-            pipelines={
-                PIPELINE: PipelineSettings(source=self.source, model=ModelSettings(path=self.model), snapshot_s=1.0)
-            },
-        )
+    def _configuration(self, url: str, folder: Path) -> str:
+        """What a user would write; JSON is YAML."""
+        source = msgspec.json.encode(self.source, enc_hook=str).decode()
+        return f"""version: 1
+device: {{id: {DEVICE}, state_dir: {folder / "state"}}}
+mqtt: {{url: "{url}"}}
+health: {{interval_s: 1}}
+pipelines:
+  {PIPELINE}:
+    source: {source}
+    model: {{path: {self.model.resolve()}}}
+    snapshot_s: 1
+"""
 
 
 class Received(WireResult, frozen=True, kw_only=True):

@@ -4,11 +4,14 @@ Times are seconds since 1970 by the device's clock (`clock` says whether it can 
 device's monotonic clock, scores lie in 0..1, boxes and points are in captured-frame pixels.
 """
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
+# A wildcard or NUL in a topic to publish on is a protocol error. Source: MQTT 5 specification, 3.3.2.1 and 1.5.4.
+PUBLISHABLE = r"^[^#+\x00]{1,1000}$"
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
+ClockState: TypeAlias = Literal["synced", "unsynced"]
 T = TypeVar("T")
 
 
@@ -66,8 +69,8 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
     epoch: Annotated[int, Meta(description="grows at each start of the device's daemon")]
     boot: Annotated[str, Meta(description="random at each start: tells a cloned device from the true one")]
     first_seq: Annotated[int, Meta(ge=1, description="counts all results of this epoch, of all pipelines, from 1")]
-    clock: Literal["synced", "unsynced"]
-    results: list[T]
+    clock: ClockState
+    results: Annotated[list[T], Meta(min_length=1)]
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -173,7 +176,7 @@ class Health(Struct, frozen=True, kw_only=True):
     time: float
     epoch: int
     boot: str
-    clock: Literal["synced", "unsynced"]
+    clock: ClockState
     uptime_s: float
     rss_bytes: int
     open_files: int
@@ -196,7 +199,9 @@ class Command(Struct, frozen=True, kw_only=True):
     """A command's JSON body (MQTT 5 may use its response topic and correlation data instead)."""
 
     id: str | None = None
-    reply_to: str | None = None
+    reply_to: Annotated[Annotated[str, Meta(pattern=PUBLISHABLE)] | None, Meta(description="topic of the answer")] = (
+        None
+    )
 
 
 class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):

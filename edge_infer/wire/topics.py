@@ -17,10 +17,15 @@ def check_name(what: str, name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{what} '{name}' cannot be part of a topic: use 1 to 64 letters, digits, '_', '.', '-', and begin with "
+            f"{what} {name!r} cannot be part of a topic: use 1 to 64 letters, digits, '_', '.', '-', and begin with "
             "a letter or digit"
         )
     return name
+
+
+def level_of(name: str) -> str:
+    """A level of a topic that recalls `name`, which may be a path or a URL: for sources that were given no name."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-_.")[:64] or "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
