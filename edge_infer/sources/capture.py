@@ -1,6 +1,7 @@
 """Frames that OpenCV captures: from a V4L2 camera, or from a stream over the network."""
 
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -19,7 +20,9 @@ from edge_infer.types import Array, Frame, Size
 log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_MS = 3000
-READ_TIMEOUT_MS = 2000  # measured: a frozen RTSP server makes a read fail after two to three of these
+READ_TIMEOUT_MS = 2000
+# Measured: a read that times out hands out the frame that was left in the decoder, and only the second one fails.
+LEFTOVER_S = 0.95 * READ_TIMEOUT_MS / 1e3
 CORRUPT_TIMEOUT = 5.0  # s of nothing but damaged frames
 BACKLOG_TIMEOUT = 3.0  # s; measured: reading the longest backlog seen (2 s of RTSP) takes 0.2 s on a PC
 V4L2_TIMEOUT_S = "4"  # OpenCV's own default is 10
@@ -39,6 +42,7 @@ class CaptureSource(BaseSource):
         self._capture = capture
         self._limit = RateLimit(max_fps)
         self._backlog: Backlog | None = None
+        self._longest_wait = math.inf  # s; a frame that comes later is an old one
         self._number = -1
         self._first: Frame | None = None
 
@@ -79,9 +83,12 @@ class CaptureSource(BaseSource):
             before = time.monotonic()
             if not self._capture.grab():
                 raise SourceError(f"{self._shown} gives no more frames: check its power and its connection")
+            waited = time.monotonic() - before
+            if waited >= self._longest_wait:
+                raise SourceError(f"{self._shown} gave no frame for {waited:.1f} s: check its power and its connection")
             captured_at, captured_ns = clocks()
             self._number += 1
-            if self._backlog and self._backlog.holds(time.monotonic() - before):
+            if self._backlog and self._backlog.holds(waited):
                 self.skipped["stale"] += 1
             elif not self._limit.admits(captured_ns):
                 self.skipped["rate"] += 1
@@ -155,6 +162,7 @@ class StreamSource(CaptureSource):
         }
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, [number for pair in settings.items() for number in pair])
         super().__init__(name or mask(url), f"stream {mask(url)}", capture, max_fps)
+        self._longest_wait = LEFTOVER_S
         if not capture.isOpened():
             raise SourceError(f"cannot open stream {mask(url)}: {why_unreachable(url)}")
         if not url.lower().startswith("http"):  # a file behind HTTP never waits, all of it would be backlog

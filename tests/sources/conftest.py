@@ -1,31 +1,19 @@
 """Fixtures: what the tests of the sources read from."""
 
 import http.server
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import cv2
 import pytest
-from footage import SYSTEM_PYTHON, MjpegServer, QuietFiles, RtspServer, grey_frame, running, write_clip
-
-NEEDS_GSTREAMER = "needs python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-{base,good,bad,ugly}"
+from footage import MjpegServer, QuietFiles, RtspServer, grey_frame, rtsp_camera, running, write_clip
 
 
 @pytest.fixture
 def rtsp_server() -> Iterator[RtspServer]:
-    imports = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-    try:
-        subprocess.run([SYSTEM_PYTHON, "-c", imports], check=True, capture_output=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        pytest.skip(NEEDS_GSTREAMER)
-    server = RtspServer()
-    try:
-        server.start()
+    with rtsp_camera() as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

@@ -11,13 +11,31 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+import pytest
 
 from edge_infer.types import Array
 
 Server = TypeVar("Server", bound=http.server.HTTPServer)
 
-SERVER = Path(__file__).parents[1] / "rtsp_server.py"
+SERVER = Path(__file__).with_name("rtsp_server.py")
+NEEDS_GSTREAMER = "needs python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-{base,good,bad,ugly}"
 SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+@contextmanager
+def rtsp_camera() -> Iterator["RtspServer"]:
+    """A running RTSP server; skips the test where GStreamer's is not installed."""
+    imports = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    try:
+        subprocess.run([SYSTEM_PYTHON, "-c", imports], check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip(NEEDS_GSTREAMER)
+    server = RtspServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 class RtspServer:
