@@ -65,6 +65,7 @@ def judge(reference: bytes, model: bytes, unpacked: Path) -> list[str]:
             path.write_bytes(data)
         rows = gate.compare(*files, pictures.judgement(unpacked))
     print(gate.table(rows))
+    print(gate.summary(rows))
     return gate.verdict(rows)
 
 

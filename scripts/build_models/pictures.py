@@ -1,4 +1,4 @@
-"""Pictures from packages: those that calibrate, and those that judge. They share none, and no person."""
+"""Pictures from packages, only used here: those that calibrate, and others that judge."""
 
 import subprocess
 import sys
@@ -21,14 +21,14 @@ VIDEOS = {  # of people, frames taken at even distances
 SCENES = ("camera", "motorcycle_left", "retina", "coins", "page", "hubble_deep_field", "brick", "color")
 WITH_FACES = (
     "skimage/data/astronaut.png",
-    "feat/tests/data/single_face.jpg",
+    "feat/tests/data/Image_with_alpha.png",
     "feat/tests/data/multi_face.jpg",
     "feat/tests/data/0-f1-su-ph.jpg",
     "feat/tests/data/0-f15-hao-ph.jpg",
     "feat/tests/data/15-f13-anc-ph.jpg",
     "feat/tests/data/45-m7-di-ph.jpg",
 )
-WITHOUT = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_right.png", "grass.png", "moon.png", "horse.png")
+WITHOUT = ("chelsea.png", "coffee.png", "rocket.jpg", "ihc.png", "grass.png", "moon.png", "horse.png")
 SAMPLES = 120
 Named = tuple[str, Array]
 
