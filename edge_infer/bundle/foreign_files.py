@@ -31,7 +31,7 @@ def describe_foreign(head: bytes) -> tuple[str, str]:
         return "text", "give the .tflite file"
     if not any(head):
         return "zeros only", "copy it again"
-    return "no TFLite model (TFL3 is not at byte 4)", "give the .tflite file, or copy it again"
+    return "something else", "give the .tflite file, or copy it again"
 
 
 def _is_text(head: bytes) -> bool:

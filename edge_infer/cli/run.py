@@ -11,6 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_adhoc(parser)
     parser.add_argument("--stdout", action="store_true", help="print each result as a JSON line, too")
+    parser.add_argument(
+        "--fail-fast", action="store_true", help="end if a source cannot be opened at first (always with --source)"
+    )
     add_logging(parser)
 
 
@@ -22,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(args.log_level, args.log_format)
     settings = settings_of(args)
     has_sink = settings.mqtt or settings.file
-    daemon = Daemon(settings, stdout=args.stdout or not has_sink, must_open=args.source is not None)
+    daemon = Daemon(settings, stdout=args.stdout or not has_sink, must_open=args.fail_fast or args.source is not None)
     with stopped_by_signals(daemon):
         daemon.run()
     return 0

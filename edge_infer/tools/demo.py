@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edge_infer.bundle.bundle import open_bundle
+from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.nms import iou
 from edge_infer.errors import EdgeInferError, StalledError, UnavailableError
 from edge_infer.registry import source_settings
@@ -47,6 +49,7 @@ class Demo:
     ) -> None:
         """Show the daemon's configuration through `say` and the table on stderr; None: show nothing."""
         self.model = model or find_bundle()
+        read_model(open_bundle(self.model).path)  # a bad one is told at once
         self.seconds = seconds
         self.picture = picture
         self.quiet = say is None
@@ -78,7 +81,7 @@ class Demo:
 
     def _run_daemon(self, folder: Path) -> None:
         results = folder / "results.jsonl"
-        command = [*EDGE_INFER, "run", "--config", str(folder / "config.yaml"), "--log-level", "error"]
+        command = [*EDGE_INFER, "run", "--config", str(folder / "config.yaml"), "--fail-fast", "--log-level", "error"]
         with started(command, subprocess.DEVNULL, None) as daemon:
             wait_for(lambda: results.stat().st_size > 0, daemon, "the daemon")
             with contextlib.suppress(subprocess.TimeoutExpired):  # a file may end before its time
@@ -125,14 +128,14 @@ class Demo:
 
     def _configuration(self, url: str, folder: Path) -> str:
         """What a user would write; JSON is YAML."""
-        source = msgspec.json.encode(self.source, enc_hook=str).decode()
+        source = {name: v for name, v in msgspec.to_builtins(self.source, enc_hook=str).items() if v not in (None, "")}
         return f"""version: 1
 device: {{id: {DEVICE}, state_dir: {folder / "state"}}}
 mqtt: {{url: "{url}"}}
 health: {{interval_s: 1}}
 pipelines:
   {PIPELINE}:
-    source: {source}
+    source: {json.dumps(source)}
     model: {{path: {self.model.resolve()}}}
     snapshot_s: 1
 """

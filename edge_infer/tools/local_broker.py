@@ -20,8 +20,10 @@ allow_anonymous true
 persistence false
 set_tcp_nodelay true
 max_queued_messages 0
+log_type error
 """
 # Without set_tcp_nodelay the broker's Nagle delays acknowledgements by 40 ms; max_queued_messages 0: no limit.
+# log_type error: nobody reads its stderr while it runs, and a full pipe would stop it.
 IOTCORE = """id = 0
 [router]
 id = 0
@@ -39,12 +41,12 @@ next_connection_delay_ms = 1
     max_inflight_count = 100
     dynamic_filters = true
 """
-RUN_IOTCORE = "import sys, time; from iotcore import Broker\nwith Broker(sys.argv[1]):\n    time.sleep(1e9)"
+RUN_IOTCORE = "import sys, time; from iotcore import Broker\nwith Broker(config_path=sys.argv[1]):\n    time.sleep(1e9)"
 
 
 @contextmanager
 def local_broker() -> Iterator[str]:
-    """The URL of a broker that runs until the block ends, and what it is in the log of nobody.
+    """The URL of a broker that runs until the block ends.
 
     Raises:
         UnavailableError: neither of the two is installed, or it does not start.
@@ -52,16 +54,15 @@ def local_broker() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="edge-infer-broker-") as folder:
         port = free_port()
         command = _command(Path(folder), port)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
-        try:
-            _wait_listening(process, port)
-            yield f"mqtt://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5.0)
-            process.kill()
-            process.communicate()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder) as process:
+            try:
+                _wait_listening(process, port)
+                yield f"mqtt://127.0.0.1:{port}"
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5.0)
+                process.kill()
 
 
 def find_mosquitto() -> str | None:
@@ -98,5 +99,6 @@ def _wait_listening(process: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.02)
     process.kill()
-    reason = process.communicate()[1].decode(errors="replace").strip().splitlines()
+    said = process.stderr.read() if process.stderr else b""
+    reason = said.decode(errors="replace").strip().splitlines()
     raise UnavailableError(f"the broker does not start: {reason[-1] if reason else 'no reason given'}")

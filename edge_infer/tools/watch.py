@@ -140,17 +140,18 @@ class Watch:
         device = self.devices.setdefault(levels[0], Device())
         try:
             self._read(device, levels[1], levels[2:], message.payload)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.unreadable += 1
 
     def _read(self, device: Device, kind: str, rest: list[str], payload: bytes) -> None:
-        if kind == "results":
+        if kind == "results" and rest:
             self._add_results(device, rest[0], msgspec.json.decode(payload, type=Envelope[WireResult]))
         elif kind == "gaps":
             for gap in msgspec.json.decode(payload, type=Gaps).gaps:
                 if device.enter(gap.epoch, gap.first):
+                    before = len(device.ledger)
                     device.ledger.add(gap.first, gap.last)
-                    device.evicted += gap.last - gap.first + 1
+                    device.evicted += len(device.ledger) - before  # a report may come twice
         elif kind == "status":
             device.status = msgspec.json.decode(payload, type=StatusMessage)
         elif kind == "health":
