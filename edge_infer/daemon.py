@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how soon a loss, a failure or an end is noticed
 DRAIN_S = 2.0  # for frames that were taken already
+TWICE_S = 0.5  # timeout(1) signals the process and its group: that is one wish, not two
 MQTT_EXPIRY = 3  # health intervals until brokers drop the last report
 
 
@@ -68,11 +69,6 @@ class Daemon:
     def stop(self) -> None:
         """Ask for a clean end; from any thread or a signal handler."""
         self._stopping.set()
-
-    @property
-    def stop_asked(self) -> bool:
-        """True after `stop`."""
-        return self._stopping.is_set()
 
     def run(self) -> None:
         """Run to the end.
@@ -199,12 +195,16 @@ class Daemon:
 
 @contextmanager
 def stopped_by_signals(daemon: Daemon) -> Iterator[None]:
-    """SIGTERM and SIGINT end the daemon cleanly; a second one ends the process at once."""
+    """SIGTERM and SIGINT end the daemon cleanly; one that comes later ends the process at once."""
+    asked_at: float | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        if daemon.stop_asked:
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = time.monotonic()
+            daemon.stop()
+        elif time.monotonic() - asked_at > TWICE_S:
             os._exit(128 + number)
-        daemon.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -15,6 +15,10 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}  # Source: IANA service names mqtt and sec
 FORM = "use mqtt://host[:port] or mqtts://host[:port]"
 
 
+class BrokerUrlError(UsageError, ValueError):
+    """The URL of a broker is none; a ValueError too, so that a configuration's reader tells the place."""
+
+
 class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The MQTT broker that results go to."""
 
@@ -45,26 +49,29 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         20
     )
 
+    def __post_init__(self) -> None:
+        self.address()
+
     def address(self) -> tuple[str, int, bool]:
         """(host, port, TLS).
 
         Raises:
-            UsageError: the URL is not one of a broker, or carries credentials.
+            BrokerUrlError: the URL is not one of a broker, or carries credentials.
         """
         try:
             parts = urlsplit(self.url)
         except ValueError as error:
-            raise UsageError(f"the broker's URL is none ({error}); {FORM}") from error
+            raise BrokerUrlError(f"the broker's URL is none ({error}); {FORM}") from error
         if parts.username or parts.password:  # first: the other messages show the URL
-            raise UsageError(
+            raise BrokerUrlError(
                 "the broker's URL must not hold a user or password, it is shown in logs: use username and password_file"
             )
         try:
             port = parts.port
         except ValueError as error:
-            raise UsageError(f"the broker's URL {self.url} has a wrong port: {error}") from error
+            raise BrokerUrlError(f"the broker's URL {self.url} has a wrong port: {error}") from error
         if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise UsageError(f"'{self.url}' is no broker's URL; {FORM}")
+            raise BrokerUrlError(f"'{self.url}' is no broker's URL; {FORM}")
         return parts.hostname, port or PORTS[parts.scheme], parts.scheme == "mqtts"
 
     def password(self) -> str | None:

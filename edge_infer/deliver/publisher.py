@@ -68,7 +68,6 @@ class MqttPublisher:
             UsageError: the URL, an option or the device's id is none.
         """
         self.broker = _checked_broker(broker, options) if isinstance(broker, str) else broker
-        self.broker.address()
         self.topics = Topics(check_name("device", device), self.broker.root)
         self.outbox = outbox or MemoryOutbox(next_epoch(state_dir or default_state_dir()), secrets.token_hex(8))
         self._sender = Sender(

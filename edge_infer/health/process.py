@@ -4,6 +4,7 @@ import ctypes
 import os
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +28,12 @@ def this_process() -> Process:
     return Process(resident_pages * os.sysconf("SC_PAGE_SIZE"), open_files, threading.active_count())
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def clock_state() -> Literal["synced", "unsynced"]:
     """Whether the kernel's clock is disciplined (by NTP or the like)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    state = _libc().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return "unsynced" if state in (-1, TIME_ERROR) else "synced"

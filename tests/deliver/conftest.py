@@ -1,0 +1,40 @@
+"""Fixtures: a broker, and publishers that end with their test."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Mosquitto, Subscriber
+from made import Publishers
+
+from edge_infer.deliver.broker import Broker
+from edge_infer.deliver.publisher import MqttPublisher
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def subscriber(mosquitto: Mosquitto) -> Iterator[Subscriber]:
+    with Subscriber(mosquitto.port) as subscriber:
+        yield subscriber
+
+
+@pytest.fixture
+def publish_to(tmp_path: Path) -> Iterator[Publishers]:
+    """What starts a publisher of the device `porch`; it is closed at the end."""
+    with ExitStack() as stack:
+
+        def start(broker: str | Broker, **options: Any) -> MqttPublisher:
+            publisher = MqttPublisher(broker, device="porch", state_dir=tmp_path / "state", **options)
+            publisher.start()
+            stack.callback(partial(publisher.close, drain_s=0.0))
+            return publisher
+
+        yield start
