@@ -1,12 +1,17 @@
 """`edge-infer watch`."""
 
 import argparse
+import json
 import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_infer.cli.options import add_json, seconds
+
+if TYPE_CHECKING:
+    from edge_infer.tools.watch import Device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--snapshot", type=Path, metavar="FILE", help="keep the newest picture that a device sends here"
     )
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write what --json prints into this file instead")
     add_json(parser)
 
 
@@ -32,9 +38,7 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show a live table; at the end a summary, as one JSON object a device with --json."""
-    import json
-
+    """Show a live table; or, with --json, at the end a summary, one object a device."""
     from edge_infer.cli.table import Screen, render
     from edge_infer.deliver.broker import Broker
     from edge_infer.tools.watch import Watch
@@ -47,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         root=args.root,
     )
     end = None if args.seconds is None else time.monotonic() + args.seconds
-    screen = Screen(sys.stderr if args.json else sys.stdout)
+    screen = None if args.json else Screen()
     with ExitStack() as stack:
         results = stack.enter_context(args.results.open("w")) if args.results else None
         watch = Watch(broker, args.device, results=results, snapshot=args.snapshot)
@@ -62,18 +66,27 @@ def run(args: argparse.Namespace) -> int:
             print(f"watching {args.mqtt}", file=sys.stderr, flush=True)
 
         with suppress(KeyboardInterrupt):
-            watch.run(is_over, say_ready, lambda: screen.show(render(watch)))
-    screen.show(render(watch), last=True)
-    if args.json:
-        for name, device in watch.devices.items():
-            summary = {
-                "device": name,
-                "published": device.published,
-                "received": device.received,
-                "lost": device.lost,
-                "evicted": device.evicted,
-                "duplicates": device.ledger.duplicates,
-                "fps": {pipeline: round(stream.fps, 2) for pipeline, stream in device.streams.items()},
-            }
-            print(json.dumps(summary))
+            watch.run(is_over, say_ready, lambda: screen.show(render(watch)) if screen else None)
+    if screen:
+        screen.show(render(watch), last=True)
+    lines = "".join(summary(name, device) + "\n" for name, device in watch.devices.items())
+    if args.summary:
+        args.summary.write_text(lines)
+    elif args.json:
+        print(lines, end="")
     return 0
+
+
+def summary(name: str, device: "Device") -> str:
+    """What came of one device, as JSON."""
+    return json.dumps(
+        {
+            "device": name,
+            "published": device.published,
+            "received": device.received,
+            "lost": device.lost,
+            "evicted": device.evicted,
+            "duplicates": device.ledger.duplicates,
+            "fps": {pipeline: round(stream.fps, 2) for pipeline, stream in device.streams.items()},
+        }
+    )

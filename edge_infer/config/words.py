@@ -71,8 +71,12 @@ def expected(type_: mi.Type) -> str:
         members = [bare(member) for member in type_.types]
         names = [expected(member) for member in members if not isinstance(member, mi.NoneType)]
         return " or ".join(dict.fromkeys(names))
-    limits = " and ".join(_BOUNDS[name].format(limit) for name, limit in bounds(type_).items())
+    limits = " and ".join(_BOUNDS[name].format(_plain(limit)) for name, limit in bounds(type_).items())
     return f"{_NAMES[type(type_)]} {limits}".rstrip()
+
+
+def _plain(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
 def one_of(values: Iterable[object]) -> str:

@@ -72,12 +72,13 @@ class Demo:
             with self._subscriber(url, folder) as subscriber:
                 wait_for((folder / "results.jsonl").exists, subscriber, "the subscriber")
                 self._run_daemon(folder)
-                output, _ = subscriber.communicate(timeout=STOP_S)
+                subscriber.wait(STOP_S)
+            counted = json.loads((folder / "summary.json").read_text())
             results = [
                 msgspec.json.decode(line, type=Received)
                 for line in (folder / "results.jsonl").read_bytes().splitlines()
             ]
-        return self._summary(json.loads(output), results)
+        return self._summary(counted, results)
 
     def _run_daemon(self, folder: Path) -> None:
         results = folder / "results.jsonl"
@@ -92,9 +93,10 @@ class Demo:
             raise EdgeInferError(f"the daemon ended with exit code {code}")
 
     def _subscriber(self, url: str, folder: Path) -> "AbstractContextManager[subprocess.Popen[bytes]]":
-        command = [*EDGE_INFER, "watch", "--mqtt", url, "--device", DEVICE, "--until-offline", "--json"]
+        command = [*EDGE_INFER, "watch", "--mqtt", url, "--device", DEVICE, "--until-offline"]
         command += ["--results", str(folder / "results.jsonl"), "--snapshot", str(self.picture)]
-        return started(command, subprocess.PIPE, subprocess.DEVNULL if self.quiet else None)
+        command += ["--summary", str(folder / "summary.json")]
+        return started(command, subprocess.DEVNULL if self.quiet else None, subprocess.DEVNULL if self.quiet else None)
 
     def _summary(self, counted: dict[str, Any], results: list["Received"]) -> dict[str, Any]:
         ages_ms = [(result.received_at - result.time) * 1e3 for result in results]

@@ -1,20 +1,9 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def testdata() -> Path:
-    folder = Path(os.environ.get("EDGE_INFER_TESTDATA", REPOSITORY.parent / "shared" / "testdata"))
-    if not folder.is_dir():
-        pytest.skip("no test data: set EDGE_INFER_TESTDATA")
-    return folder
 
 
 @pytest.fixture(scope="session")

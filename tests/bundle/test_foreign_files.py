@@ -17,7 +17,7 @@ FOREIGN = {
     "a Keras model (HDF5)": b"\x89HDF\r\n\x1a\n\0\0",
     "a picture": b"\xff\xd8\xff\xe0\0\x10JFIF",
     "zeros only": bytes(4096),
-    "no TFLite model": b"\x1c\0\0\0TFL2\xff\xfe\0\0",
+    "something else": b"\x1c\0\0\0TFL2\xff\xfe\0\0",
 }
 
 

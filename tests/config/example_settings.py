@@ -12,10 +12,13 @@ from edge_infer.errors import ConfigError
 Name = Annotated[str, Meta(min_length=1, max_length=20, examples=["door"])]
 
 
+# Limits of floats are floats everywhere: typing keeps one of Meta(ge=0) and Meta(ge=0.0), whichever came first.
+
+
 class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="camera"):
     uri: Annotated[str, Meta(description="device or address", examples=["/dev/video0"])]
     size: Annotated[tuple[int, int], Meta(description="width, height")] = (640, 480)
-    fps: Annotated[float, Meta(description="frames a second", gt=0, le=120)] = 10.0
+    fps: Annotated[float, Meta(description="frames a second", gt=0.0, le=120.0)] = 10.0
 
 
 class Folder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="folder"):
@@ -32,7 +35,7 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: Annotated[Camera | Folder, Meta(description="where frames come from")]
     threads: Annotated[int, Meta(ge=1)] | Literal["all"] = 1
     device: Literal["auto", "cpu", "on"] = "auto"
-    min_score: Annotated[Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="report >= this")] = None
+    min_score: Annotated[Annotated[float, Meta(ge=0.0, le=1.0)] | None, Meta(description="report >= this")] = None
     regions: list[Region] = []
     live: bool = True
 

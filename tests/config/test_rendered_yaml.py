@@ -163,6 +163,16 @@ def test_secrets_are_masked_and_the_files_that_hold_them_are_shown() -> None:
     assert "password_file: mqtt.pw" in config.render(Mqtt(url="x", password_file=Path("mqtt.pw")), mask=True)
 
 
+def test_secrets_in_lists_and_maps_are_masked_too() -> None:
+    class Keys(Struct):
+        tokens: dict[str, list[str]]
+        addresses: list[str]
+
+    shown = config.render(Keys(tokens={"a": ["4711"]}, addresses=["rtsp://me:4711@porch"]), mask=True)
+    assert "4711" not in shown
+    assert "rtsp://me:***@porch" in shown
+
+
 def test_pyyaml_reads_the_rendered_text_as_the_same_plain_values() -> None:
     value = config.parse(config.sample(Settings), Settings)
     read = yaml.safe_load(config.render(value))

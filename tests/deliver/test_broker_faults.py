@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from broker import Mosquitto, Subscriber, until, with_acl
+from broker import Mosquitto, Subscriber, with_acl
 from made import Publishers, a_result
 from mqtt_proxy import Proxy
+from waiting import until
 
 from edge_infer.deliver import outbox, sender
 from edge_infer.deliver.broker import Broker

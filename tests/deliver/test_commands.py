@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from broker import Mosquitto, Subscriber, until
+from broker import Mosquitto, Subscriber
 from made import Publishers, a_result
+from waiting import until
 
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.wire.payloads import Response

@@ -7,9 +7,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from broker import Mosquitto, until, with_password, with_tls
+from broker import Mosquitto, with_password, with_tls
 from made import Publishers, a_result
 from mqtt_proxy import Proxy
+from waiting import until
 
 from edge_infer.deliver import link as module
 from edge_infer.deliver.broker import Broker

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from broker import until
 from made import a_result
+from waiting import until
 
 from edge_infer.deliver.lines import CAPACITY, LinesSink
 

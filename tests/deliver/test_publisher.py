@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from broker import Mosquitto, Subscriber, until
+from broker import Mosquitto, Subscriber
 from made import Publishers, a_result
 from mqtt_proxy import Proxy
+from waiting import until
 
 from edge_infer.deliver import outbox
 from edge_infer.deliver.broker import Broker

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from broker import Mosquitto, Subscriber, until
+from broker import Mosquitto, Subscriber
 from footage import RtspServer, rtsp_camera
+from waiting import until
 
 MODEL = Path(__file__).parents[2] / "models/face-detection"
 AGE_LIMIT_S = 2.0

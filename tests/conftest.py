@@ -1,0 +1,56 @@
+"""Fixtures that tests of several rooms share."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from waiting import until
+
+# No timing is asserted, and a busy machine fails no test.
+settings.register_profile("edge_infer", deadline=None)
+settings.load_profile("edge_infer")
+
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """Models and inputs that the repository cannot hold."""
+    folder = Path(os.environ.get("EDGE_INFER_TESTDATA", REPOSITORY.parent / "shared" / "testdata"))
+    if not folder.is_dir():
+        pytest.skip("no test data: set EDGE_INFER_TESTDATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(testdata: Path) -> Path:
+    return testdata / "models"
+
+
+@pytest.fixture(scope="session")
+def inputs(testdata: Path) -> Path:
+    return testdata / "inputs"
+
+
+@pytest.fixture(scope="session")
+def fake_edgetpu(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of a delegate that stands in for libedgetpu (tests/native/fake_edgetpu.c)."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    library = tmp_path_factory.mktemp("native") / "libfake_edgetpu.so"
+    source = TESTS / "native" / "fake_edgetpu.c"
+    subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
+    return str(library)
+
+
+@pytest.fixture
+def no_thread_is_left_behind() -> Iterator[None]:
+    """Fails a test whose pipeline still runs at its end."""
+    yield
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith(("source:", "infer:"))])
