@@ -1,7 +1,5 @@
 """`python -m edge_infer` is `edge-infer`."""
 
-import sys
+from edge_infer.cli.main import entry
 
-from edge_infer.cli.main import main
-
-sys.exit(main())
+entry()

@@ -107,12 +107,8 @@ class Model:
         inferred = time.perf_counter()
         prediction = self._decode(outputs, geometry)
         decoded = time.perf_counter()
-        return Result(
-            source=frame.source,
-            number=frame.number,
-            captured_at=frame.captured_at,
-            captured_ns=frame.captured_ns,
-            size=frame.size,
+        return Result.of(
+            frame,
             task=self.task,
             model=self.id,
             device=self.device,

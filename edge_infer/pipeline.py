@@ -215,18 +215,8 @@ class Pipeline:
 
 def no_answer(model: Model, frame: Frame, error: str) -> Result:
     """The result for a frame that the model could not be asked about."""
-    return Result(
-        source=frame.source,
-        number=frame.number,
-        captured_at=frame.captured_at,
-        captured_ns=frame.captured_ns,
-        size=frame.size,
-        task=model.task,
-        model=model.id,
-        device=model.device,
-        prediction=None,
-        status="error",
-        error=error,
+    return Result.of(
+        frame, task=model.task, model=model.id, device=model.device, prediction=None, status="error", error=error
     )
 
 

@@ -215,6 +215,11 @@ class Result:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames since the last result, by cause
 
+    @classmethod
+    def of(cls, frame: Frame, **answer: Any) -> "Result":
+        """What was answered about this frame."""
+        return cls(frame.source, frame.number, frame.captured_at, frame.captured_ns, frame.size, **answer)
+
     def __len__(self) -> int:
         return 0 if self.prediction is None else len(self.prediction)
 

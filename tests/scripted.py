@@ -72,12 +72,8 @@ class ScriptedModel:
     def predict(self, frame: Frame) -> Result:
         started = time.perf_counter()
         self._act(frame)
-        return Result(
-            source=frame.source,
-            number=frame.number,
-            captured_at=frame.captured_at,
-            captured_ns=frame.captured_ns,
-            size=frame.size,
+        return Result.of(
+            frame,
             task=self.task,
             model=self.id,
             device=self.device,

@@ -1,5 +1,6 @@
 """What `watch` shows: one block a device, redrawn in place on a terminal."""
 
+import shutil
 import sys
 from typing import TextIO
 
@@ -31,16 +32,15 @@ def _stream_lines(pipeline: str, stream: Stream, device: Device) -> list[str]:
     health = device.health.pipelines.get(pipeline) if device.health else None
     frames = f"frames in {health.frames}  " if health else ""
     dropped = ", ".join(f"{cause} {count}" for cause, count in sorted(stream.dropped.items())) or "none"
-    stages = "  ".join(
-        f"{stage} {histogram.percentile(0.5):.2f}/{histogram.percentile(0.95):.2f}"
-        for stage in STAGES
-        if (histogram := stream.stages.get(stage))
-    )
-    ends = [f"{s} {t.p50:.2f}/{t.p95:.2f}" for s in ("publish", "total") if health and (t := health.stages_ms.get(s))]
+    times = {name: (h.percentile(0.5), h.percentile(0.95)) for name in STAGES if (h := stream.stages.get(name))}
+    if health:  # known only after the result has left
+        times |= {name: (t.p50, t.p95) for name in ("publish", "total") if (t := health.stages_ms.get(name))}
     return [
-        f"  {pipeline:<10} {frames}results {stream.received}  {stream.fps:.1f} fps  dropped: {dropped}",
-        f"  {'':<10} p50/p95 ms: {'  '.join([stages, *ends])}",
-        f"  {'':<10} last: {_last(stream.last)}",
+        f"  {pipeline}: {frames}results {stream.received}  {stream.fps:.1f} fps  dropped: {dropped}",
+        f"    {'ms':<4}" + "".join(f"{name:>9}" for name in times),
+        f"    {'p50':<4}" + "".join(f"{p50:>9.2f}" for p50, _ in times.values()),
+        f"    {'p95':<4}" + "".join(f"{p95:>9.2f}" for _, p95 in times.values()),
+        f"    last {_last(stream.last)}",
     ]
 
 
@@ -64,6 +64,8 @@ class Screen:
         """Replace what was shown before."""
         if not self._terminal and not last:
             return
+        if self._terminal:  # a line that wraps would spoil the redrawing
+            lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
         back = f"\x1b[{self._height}F\x1b[J" if self._terminal and self._height else ""
         self._stream.write(back + "\n".join(lines) + "\n")
         self._stream.flush()

@@ -46,7 +46,7 @@ def test_the_demo_for_people_shows_configuration_table_and_summary(tmp_path: Pat
     assert ran.returncode == 0, ran.stderr
     assert "kind" in ran.stdout
     assert "results arrived, 0 lost" in ran.stdout
-    assert "p50/p95 ms: wait" in ran.stdout
+    assert all(stage in ran.stdout for stage in ("wait", "prepare", "infer", "decode", "publish", "total"))
     assert "face 0." in ran.stdout
     assert (tmp_path / "picture.jpg").is_file()
 

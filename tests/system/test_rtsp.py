@@ -106,6 +106,24 @@ def test_a_camera_that_is_not_there_at_the_start_is_found_later(camera: RtspServ
         assert process.poll() is None
 
 
+@pytest.mark.parametrize("frozen_s", [0.3, 2.5, 4.0])  # in a read, opening anew, in the middle of that
+def test_a_daemon_whose_camera_hangs_still_ends_cleanly(camera: RtspServer, tmp_path: Path, frozen_s: float) -> None:
+    with (
+        Mosquitto(tmp_path) as broker,
+        Subscriber(broker.port) as subscriber,
+        daemon(camera.url, broker, tmp_path) as process,
+    ):
+        until(lambda: len(subscriber.seqs()) > 5, 30.0, "the first results")
+        assert camera.process is not None
+        camera.process.send_signal(signal.SIGSTOP)
+        since = time.monotonic()
+        until(lambda: time.monotonic() - since > frozen_s)
+        process.terminate()
+        assert process.wait(2.0) == 0
+        until(lambda: subscriber.states()[-1] == "offline", 2.0)
+        assert "terminate called" not in (tmp_path / "log").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_twenty_losses_cost_neither_memory_nor_open_files(camera: RtspServer, tmp_path: Path) -> None:
