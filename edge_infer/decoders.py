@@ -7,7 +7,7 @@ from edge_infer.bundle.metadata import BoxContent, Metadata
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.decode import blazeface, ssd
 from edge_infer.decode.classify import Calibrate, ClassifyDecoder
-from edge_infer.decode.decoder import ClassFilter, Decoder
+from edge_infer.decode.decoder import ClassFilter, Decoder, check_labels
 from edge_infer.decode.tensors import TensorsDecoder
 from edge_infer.recipe import Recipe
 from edge_infer.types import TensorSpec
@@ -43,6 +43,7 @@ def _classify(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], sha
 def _ssd(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], shapes: Sequence[ssd.Shape]) -> Decoder:
     outputs = recipe.metadata.outputs if recipe.metadata else ()
     signature = next(iter(model.signatures.values()), None)
+    check_labels(recipe.labels, model.detection_classes, str(model.path))
     order, _ = ssd.find_order(
         [t.name for t in outputs], signature.outputs if signature else None, shapes, str(model.path)
     )

@@ -14,14 +14,13 @@ from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.labels import labels_from, parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.metadata import ImageContent, Metadata, read_metadata
-from edge_infer.bundle.model_file import ModelFile
+from edge_infer.bundle.model_file import SSD_OPERATOR, ModelFile
 from edge_infer.decode import blazeface
 from edge_infer.errors import ModelError, UnavailableError
 from edge_infer.prepare.image import ImageOptions
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-SSD_OP = "TFLite_Detection_PostProcess"
 # A quantised softmax or logistic output always has this scale. Source: TFLite quantization specification.
 PROBABILITY_SCALE = 1 / 256
 WHO = ("you", "the manifest", "the TFLite metadata", "usual for this decoder")
@@ -84,8 +83,8 @@ def find_kind(
     """Which decoder fits the model's outputs."""
     kind, reason = said or bundle.decode.kind, "you" if said else "the manifest"
     outputs = model.outputs
-    if kind is None and SSD_OP in model.operators:
-        kind, reason = "ssd", f"the op {SSD_OP}"
+    if kind is None and SSD_OPERATOR in model.operators:
+        kind, reason = "ssd", f"the op {SSD_OPERATOR}"
     elif kind is None and blazeface.find_outputs(outputs):
         kind, reason = "blazeface", "the shapes of its outputs"
     elif kind is None and is_classifier(model, metadata):

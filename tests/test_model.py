@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.nms import iou
 from edge_infer.errors import InputError, ModelError, UnavailableError, UsageError
 from edge_infer.model import load
@@ -175,3 +176,9 @@ def test_a_model_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
 def test_a_runtime_that_is_not_there_is_unavailable(models: Path) -> None:
     with pytest.raises(UnavailableError, match="'onnx' is not known"):
         load(models / BOTH, runtime="onnx")
+
+
+def test_labels_that_are_too_few_for_a_detector_are_refused(models: Path) -> None:
+    assert read_model(models / SSD).detection_classes == 90
+    with pytest.raises(ModelError, match=r"there are 2 labels for the 90 classes of .*coco_ssd"):
+        load(models / SSD, labels=["person", "bicycle"])

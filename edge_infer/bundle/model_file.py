@@ -20,6 +20,7 @@ from edge_infer.types import TensorSpec
 # no model for a camera comes near (the largest that we test has 4 MB).
 MAX_MODEL_BYTES = 256 * 2**20
 
+SSD_OPERATOR = "TFLite_Detection_PostProcess"
 EDGETPU_OPERATOR = "edgetpu-custom-op"  # Source: kCustomOp of libedgetpu's edgetpu.h
 
 
@@ -41,6 +42,7 @@ class ModelFile:
         signatures: of the main graph, by key
         metadata: the model's metadata buffers, by name
         files: the files that travel with it (labels), by name
+        detection_classes: how many classes the SSD post-processing op tells apart; 0 without such an op
         modified_ns: when the file was last changed, ns since 1970
     """
 
@@ -56,6 +58,7 @@ class ModelFile:
     metadata: Mapping[str, bytes]
     files: Mapping[str, bytes]
     modified_ns: int
+    detection_classes: int = 0
 
     @property
     def edgetpu(self) -> bool:
@@ -112,6 +115,7 @@ def read_model(path: Path | str) -> ModelFile:
         signatures=_signatures(model, inputs, outputs),
         metadata=_metadata(model, len(data)),
         files=AssociatedFiles(buffer.data[buffer.end :], str(path)),
+        detection_classes=_detection_classes(codes, main),
         modified_ns=modified_ns,
     )
 
@@ -160,6 +164,17 @@ def _spec(path: Path, tensor: Table) -> TensorSpec:
     if len(zero_point) != len(scale):
         raise tensor.damaged(f"'{name}' has {len(scale)} scales and {len(zero_point)} zero points")
     return TensorSpec(name, tensor.integers(0), kind.dtype, scale, zero_point, quantization.integer(6))
+
+
+def _detection_classes(codes: list[Table], graph: Table) -> int:
+    """From the op's second input, the scores `(1, anchors, 1 + classes)`; the first class there is the background."""
+    names = [code.string(1) for code in codes]
+    for operator in graph.tables(3):
+        inputs = operator.integers(1)
+        if names[operator.integer(0, "I")] == SSD_OPERATOR and len(inputs) == 3:
+            shape = graph.tables(0)[inputs[1]].integers(0)
+            return max(0, shape[-1] - 1) if len(shape) == 3 else 0
+    return 0
 
 
 def _signatures(model: Table, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> dict[str, Signature]:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edge_infer.decode.decoder import ClassFilter, label_of
-from edge_infer.errors import ModelError
+from edge_infer.decode.decoder import ClassFilter, check_labels, label_of
 from edge_infer.types import Array, Classes, Geometry, TensorSpec
 
 Calibrate = Callable[[Array, Array], Array]  # class_ids (n,), scores (n,) -> scores (n,)
@@ -27,11 +26,7 @@ class ClassifyDecoder:
         calibrate: Calibrate | None = None,
     ) -> None:
         count = int(np.prod(spec.shape))
-        if labels and len(labels) < count:
-            raise ModelError(
-                f"there are {len(labels)} labels for the {count} classes of output '{spec.name}': "
-                "give the labels file that belongs to this model, one line for each class"
-            )
+        check_labels(labels, count, f"output '{spec.name}'")
         self._spec = spec
         self._labels = tuple(labels)
         self._top_k = top_k

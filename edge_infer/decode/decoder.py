@@ -50,6 +50,19 @@ def class_ids_of(labels: Sequence[str], names: Collection[str]) -> list[int]:
     return ids
 
 
+def check_labels(labels: Sequence[str], count: int, where: str) -> None:
+    """Labels are for all classes or for none.
+
+    Raises:
+        ModelError: there are fewer.
+    """
+    if labels and len(labels) < count:
+        raise ModelError(
+            f"there are {len(labels)} labels for the {count} classes of {where}: give the labels file that belongs to "
+            "this model, one line for each class"
+        )
+
+
 def label_of(labels: Sequence[str], class_id: int) -> str:
     """The label, or the number where the class has none."""
     return (labels[class_id] if 0 <= class_id < len(labels) else "") or str(class_id)

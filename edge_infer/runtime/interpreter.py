@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_infer.bundle.model_file import ModelFile
+from edge_infer.bundle.model_file import SSD_OPERATOR, ModelFile
 from edge_infer.errors import DelegateError, ModelError
 from edge_infer.runtime.delegate import load_edgetpu
 from edge_infer.runtime.libraries import Library, find_library
@@ -91,7 +91,7 @@ def _started(library: Library, model: ModelFile, threads: int, delegates: list[A
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        unknown = model.custom_ops - {"TFLite_Detection_PostProcess"}
+        unknown = model.custom_ops - {SSD_OPERATOR}
         if model.edgetpu and delegates:
             raise DelegateError(f"the Edge TPU does not take {model.path.name}: {_first_line(error)}") from error
         if unknown and "unresolved custom op" in str(error):
