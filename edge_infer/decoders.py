@@ -70,6 +70,7 @@ def _blazeface(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], sh
         max_results=decode.max_results,
         iou=0.3 if decode.iou is None else decode.iou,
         suppression=decode.nms or "weighted",
+        classes=_filter(recipe),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from edge_infer.decode import nms
-from edge_infer.decode.decoder import label_of
+from edge_infer.decode.decoder import ClassFilter, label_of
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Detections, Geometry, Size, TensorSpec
 
@@ -36,6 +36,7 @@ class BlazeFaceDecoder:
         max_results: int | None = None,
         iou: float = 0.3,
         suppression: Literal["weighted", "plain"] = "weighted",
+        classes: ClassFilter | None = None,
     ) -> None:
         positions = find_outputs(specs)
         if positions is None:
@@ -44,7 +45,8 @@ class BlazeFaceDecoder:
         self._specs = tuple(specs)
         self._anchors = anchors(input_size, specs[self._scores].shape[1])
         self._labels = tuple(labels)
-        self._min_score = min_score
+        mask = classes.mask(np.zeros(1, np.int64)) if classes else None
+        self._min_score = min_score if mask is None or mask[0] else np.inf  # the only class there is
         self._max_results = max_results
         self._iou = iou
         self._suppression = suppression

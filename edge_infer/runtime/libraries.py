@@ -15,6 +15,8 @@ KNOWN = {
     "ai_edge_litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
     "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
 }
+# It demands numpy 1, so it is not installed beside the newest LiteRT.
+CORAL_ADVICE = "pip install 'edge-infer[coral]' into an environment of Python 3.11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +50,5 @@ def find_library(name: str | None = None) -> Library:
             failures.append(f"{candidate}: {error}")
             continue
         return Library(candidate, version(distribution), module.Interpreter, module.load_delegate)
-    raise UnavailableError(f"no TFLite runtime ({'; '.join(failures)}); pip install ai-edge-litert")
+    advice = "pip install ai-edge-litert" if wanted != "tflite_runtime" else CORAL_ADVICE
+    raise UnavailableError(f"no TFLite runtime ({'; '.join(failures)}); {advice}")

@@ -83,6 +83,16 @@ def test_infer_looks_only_at_the_region_and_maps_back(capsys: pytest.CaptureFixt
     assert json.loads(out)["status"] == "error"
 
 
+def test_allow_and_deny_hold_for_faces_too(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "infer", "--json", "-m", str(BUNDLE), "--allow", "face", SAMPLE)
+    assert len(json.loads(out)["detections"]) == 1
+    _, out, _ = run(capsys, "infer", "--json", "-m", str(BUNDLE), "--deny", "face", SAMPLE)
+    assert json.loads(out)["detections"] == []
+    code, _, err = run(capsys, "infer", "--json", "-m", str(BUNDLE), "--allow", "cat", SAMPLE)
+    assert code == 65
+    assert "the model has no class 'cat'; it has face" in err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -38,13 +38,15 @@ def test_an_unknown_runtime_is_refused_with_the_known_ones() -> None:
         find_library("onnx")
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(
+    ("name", "advice"), [("ai_edge_litert", "pip install ai-edge-litert"), ("tflite_runtime", r"edge-infer\[coral\]")]
+)
 def test_a_forced_runtime_that_is_missing_is_not_replaced_by_another(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, KNOWN[name][0], None)
     monkeypatch.setenv(VARIABLE, name)
-    with pytest.raises(UnavailableError, match=f"no TFLite runtime .{name}: .*pip install ai-edge-litert"):
+    with pytest.raises(UnavailableError, match=f"no TFLite runtime .{name}: .*{advice}"):
         find_library()
 
 
