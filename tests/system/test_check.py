@@ -39,7 +39,7 @@ def test_a_check_leaves_the_device_that_runs_alone(tmp_path: Path, configure: Co
         (("path: /", "path: /nowhere/"), 69, ["model of door", "broker"]),
         (("uri: /", "uri: /nowhere/"), 69, ["source of door", "broker"]),
         (("uri: /", "uri: /dev/null#"), 69, ["source of door", "broker"]),
-        (("device: cpu", "device: cpu, labels: config.yaml"), 65, ["model of door", "broker"]),
+        (("device: cpu}", "device: cpu}\n    decode: {allow: [unicorn]}"), 65, ["model of door", "broker"]),
         (("mqtt://127.0.0.1:1", "mqtts://127.0.0.1:1"), 69, ["broker"]),
     ],
 )
