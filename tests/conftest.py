@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from broker import Mosquitto, Subscriber
 from hypothesis import settings
 from waiting import until
 
@@ -54,3 +55,15 @@ def no_thread_is_left_behind() -> Iterator[None]:
     """Fails a test whose pipeline still runs at its end."""
     yield
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith(("source:", "infer:"))])
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def subscriber(mosquitto: Mosquitto) -> Iterator[Subscriber]:
+    with Subscriber(mosquitto.port) as subscriber:
+        yield subscriber

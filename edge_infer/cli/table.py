@@ -19,6 +19,8 @@ def render(watch: Watch) -> list[str]:
         lines += [f"  {pipeline}: {reason}" for pipeline, reason in reasons.items()]
         for pipeline, stream in sorted(device.streams.items()):
             lines += _stream_lines(pipeline, stream, device)
+    if watch.unreadable:
+        lines.append(f"{watch.unreadable} messages could not be read")
     return lines or ["nothing heard yet"]
 
 

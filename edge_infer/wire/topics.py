@@ -78,7 +78,3 @@ class Topics:
     def response(self, command: str) -> str:
         """Answers to commands that name no topic of their own."""
         return self._at("res", command)
-
-    def command(self, name: str) -> str:
-        """Where a command is sent to this device."""
-        return self._at("cmd", name)

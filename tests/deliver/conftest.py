@@ -7,23 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Mosquitto, Subscriber
 from made import Publishers
 
 from edge_infer.deliver.broker import Broker
 from edge_infer.deliver.publisher import MqttPublisher
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def subscriber(mosquitto: Mosquitto) -> Iterator[Subscriber]:
-    with Subscriber(mosquitto.port) as subscriber:
-        yield subscriber
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Fixtures: a broker, a small model, a picture, and configurations of them."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from broker import Mosquitto, Subscriber
 from command import REPOSITORY
 
 CONFIG = """version: 1
@@ -51,15 +50,3 @@ def configure(tmp_path: Path, model: Path, picture: Path) -> Callable[..., Path]
         return path
 
     return configure
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def subscriber(mosquitto: Mosquitto) -> Iterator[Subscriber]:
-    with Subscriber(mosquitto.port) as subscriber:
-        yield subscriber

@@ -62,5 +62,4 @@ def test_all_topics_of_a_device_lie_below_its_own_level() -> None:
     assert topics.results("door") == "acme/edge/porch/results/door"
     assert topics.latest("door") == "acme/edge/porch/latest/door"
     assert topics.snapshot("door") == "acme/edge/porch/snapshot/door"
-    assert topics.command("ping") == "acme/edge/porch/cmd/ping"
     assert topics.response("ping") == "acme/edge/porch/res/ping"
