@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="ID", help="only this one (default: all)")
     parser.add_argument("--seconds", type=seconds, metavar="S", help="end after S seconds (default: with ^C)")
     parser.add_argument("--until-offline", action="store_true", help="end when the device says goodbye")
+    parser.add_argument(
+        "--from-start", action="store_true", help="count from each device's first result: they start after this command"
+    )
     parser.add_argument("--results", type=Path, metavar="FILE", help="write each result as a JSON line")
     parser.add_argument(
         "--snapshot", type=Path, metavar="FILE", help="keep the newest picture that a device sends here"
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     screen = None if args.json else Screen()
     with ExitStack() as stack:
         results = stack.enter_context(args.results.open("w")) if args.results else None
-        watch = Watch(broker, args.device, results=results, snapshot=args.snapshot)
+        watch = Watch(broker, args.device, results=results, snapshot=args.snapshot, from_start=args.from_start)
 
         def is_over() -> bool:
             if end is not None and time.monotonic() >= end:

@@ -93,7 +93,7 @@ class Demo:
             raise EdgeInferError(f"the daemon ended with exit code {code}")
 
     def _subscriber(self, url: str, folder: Path) -> "AbstractContextManager[subprocess.Popen[bytes]]":
-        command = [*EDGE_INFER, "watch", "--mqtt", url, "--device", DEVICE, "--until-offline"]
+        command = [*EDGE_INFER, "watch", "--mqtt", url, "--device", DEVICE, "--until-offline", "--from-start"]
         command += ["--results", str(folder / "results.jsonl"), "--snapshot", str(self.picture)]
         command += ["--summary", str(folder / "summary.json")]
         return started(command, subprocess.DEVNULL if self.quiet else None, subprocess.DEVNULL if self.quiet else None)

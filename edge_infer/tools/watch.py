@@ -50,6 +50,7 @@ class Stream:
 class Device:
     """Everything known of one device, for its present epoch."""
 
+    from_start: bool = False  # we were here before its first result
     epoch: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     evicted: int = 0
@@ -62,8 +63,9 @@ class Device:
         """Begin a new epoch if this is one; False for an old one, whose stragglers are not counted."""
         if epoch > self.epoch:
             self.epoch, self.ledger, self.evicted = epoch, Ledger(), 0
-            self.joined_at = first_seq - 1
-            self.ledger.add(1, self.joined_at) if self.joined_at else None
+            self.joined_at = 0 if self.from_start else first_seq - 1
+            if self.joined_at:
+                self.ledger.add(1, self.joined_at)
         return epoch == self.epoch
 
     @property
@@ -98,12 +100,17 @@ class Watch:
         *,
         results: TextIO | None = None,
         snapshot: Path | None = None,
+        from_start: bool = False,
     ) -> None:
-        """Watch one device, or all; append each result to `results`, keep the newest picture in `snapshot`."""
+        """Watch one device, or all; append each result to `results`, keep the newest picture in `snapshot`.
+
+        Results before the first that is heard are not ours to count, unless we were here `from_start`.
+        """
         self.devices: dict[str, Device] = {}
         self.unreadable = 0
         self._results = results
         self._snapshot = snapshot
+        self._from_start = from_start
         self._depth = broker.root.count("/") + 1
         self._broker = broker
         self._filter = f"{broker.root}/{device or '+'}/#"
@@ -137,7 +144,7 @@ class Watch:
         levels = message.topic.split("/")[self._depth :]
         if len(levels) < 2 or levels[0] == "_collector":
             return
-        device = self.devices.setdefault(levels[0], Device())
+        device = self.devices.setdefault(levels[0], Device(self._from_start))
         try:
             self._read(device, levels[1], levels[2:], message.payload)
         except (msgspec.DecodeError, RecursionError):

@@ -49,9 +49,9 @@ def offline(last_seq: int, epoch: int = 1) -> Message:
     return Message(f"{PORCH}/status", msgspec.json.encode(status))
 
 
-def account(*messages: Message) -> tuple[int | None, int, int, int, int]:
+def account(*messages: Message, from_start: bool = False) -> tuple[int | None, int, int, int, int]:
     """(published, received, lost, evicted, duplicates) after these messages."""
-    watch = Watch(Broker(url="mqtt://h"))
+    watch = Watch(Broker(url="mqtt://h"), from_start=from_start)
     for message in messages:
         watch.add(message)
     device = watch.devices["porch"]
@@ -76,6 +76,11 @@ def test_what_arrived_what_is_missing_and_why(
     messages: list[Message], said: tuple[int | None, int, int, int, int]
 ) -> None:
     assert account(*messages) == said
+
+
+def test_who_was_there_from_the_start_misses_the_first_results_too() -> None:
+    assert account(results(4, 7), offline(10), from_start=True) == (10, 7, 3, 0, 0)
+    assert account(results(1, 5), results(2, 3, epoch=2), from_start=True) == (None, 3, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
