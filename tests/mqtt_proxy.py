@@ -34,6 +34,11 @@ class Proxy:
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
 
+    @property
+    def idle(self) -> bool:
+        """Everything that was said has been passed on: nobody is connected any more."""
+        return not any(thread.is_alive() for thread in self._threads[1:])
+
     def cut(self) -> None:
         """Hang up on all, and on whoever comes, until `blocked` is False again."""
         self.blocked = True

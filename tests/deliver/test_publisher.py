@@ -226,6 +226,8 @@ def test_a_broker_that_speaks_only_3_1_1_is_served_so(
         until(lambda: publisher.health().acknowledged == 1, what="the acknowledgement")
         assert proxy.levels == [5, 4]
         assert publisher.close() == 0
+        until(lambda: proxy.idle, what="the end of the connection")  # else the proxy itself would cut it
+    until(lambda: "offline" in subscriber.states(), what="the goodbye")
     assert subscriber.seqs() == [1]
     assert subscriber.states()[-1] == "offline"
 
