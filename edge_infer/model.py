@@ -3,13 +3,14 @@
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 
 from edge_infer.bundle.bundle import Bundle, open_bundle
 from edge_infer.bundle.manifest import Decode, Prepare, Roi
 from edge_infer.bundle.model_file import ModelFile, read_model
+from edge_infer.config import from_options
 from edge_infer.decode.decoder import Decoder
 from edge_infer.decoders import make_decoder
 from edge_infer.errors import DelegateError, ModelError, UsageError
@@ -21,6 +22,8 @@ from edge_infer.runtime.libraries import Library, find_library
 from edge_infer.runtime.runtime import Runtime
 from edge_infer.sources.images import read_image
 from edge_infer.types import Array, Frame, ModelId, Result, Status
+
+S = TypeVar("S", Prepare, Decode)
 
 
 class ModelOptions(TypedDict, total=False):
@@ -231,12 +234,9 @@ def _with_options(prepare: Prepare, decode: Decode, options: dict[str, Any]) -> 
     if unknown:
         raise UsageError(f"load() has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return _updated(prepare, given), _updated(decode, given)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"an option of the model is wrong: {error}") from error
+    return _updated(prepare, given), _updated(decode, given)
 
 
-def _updated(struct: Any, given: dict[str, Any]) -> Any:
+def _updated(struct: S, given: dict[str, Any]) -> S:
     mine = {name: value for name, value in given.items() if name in struct.__struct_fields__}
-    return msgspec.convert({**msgspec.structs.asdict(struct), **mine}, type(struct), strict=False)
+    return from_options(type(struct), {**msgspec.structs.asdict(struct), **mine}, "the model")

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from edge_infer import config
 from edge_infer import settings as s
 from edge_infer.errors import UsageError
 from edge_infer.model import Model, load
-from edge_infer.sources.address import kind_of
+from edge_infer.sources.address import kind_of, mask
 from edge_infer.sources.source import BaseSource
 
 _KINDS: dict[str, type[s.SourceSettings]] = {
@@ -31,7 +32,7 @@ def open_source(address: str | int | Path, *, name: str = "", **options: Any) ->
         SourceError: the camera or stream is not there or does not answer.
         UnavailableError: there is no such file or folder.
         InputError: the address means nothing, or the file cannot be read.
-        UsageError: an option that this kind of source does not have.
+        UsageError: an option that this kind of source does not have, or an impossible value.
     """
     return make_source(source_settings(address, **options), name)
 
@@ -51,7 +52,7 @@ def source_settings(address: str | int | Path, kind: str | None = None, **option
     if unknown:
         known = ", ".join(name for name in found.__struct_fields__ if name != "uri")
         raise UsageError(f"a source of kind {kind} has no option {', '.join(unknown)}; it has {known}")
-    return found(**options)
+    return config.from_options(found, options, f"the source {mask(str(address))}")
 
 
 def make_source(settings: s.SourceSettings, name: str = "") -> BaseSource:

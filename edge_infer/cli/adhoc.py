@@ -1,13 +1,17 @@
 """One pipeline from the command line instead of a configuration file."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from edge_infer.cli.options import add_model, model_options, positive
 from edge_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from edge_infer.settings import Settings
+
+S = TypeVar("S", bound=Struct)
 
 
 def add_adhoc(parser: argparse.ArgumentParser) -> None:
@@ -46,20 +50,23 @@ def _from_arguments(args: argparse.Namespace) -> "Settings":
 
     from edge_infer import settings as s
     from edge_infer.bundle.manifest import Decode, Prepare
+    from edge_infer.config import from_options
     from edge_infer.deliver.broker import Broker
     from edge_infer.registry import source_settings
 
     said = {name: value for name, value in (("size", args.size), ("fps", args.fps)) if value is not None}
     options = model_options(args)
-    fields: dict[str, Any] = {
-        kind: {name: options[name] for name in struct.__struct_fields__ if name in options}
-        for kind, struct in (("model", s.ModelSettings), ("prepare", Prepare), ("decode", Decode))
-    }
+    options |= {"path": args.model, "workers": args.workers}
+
+    def chosen(struct: type[S]) -> S:
+        mine = {name: options[name] for name in struct.__struct_fields__ if name in options}
+        return from_options(struct, mine, "the model")
+
     pipeline = s.PipelineSettings(
         source=source_settings(args.source, **said),
-        model=s.ModelSettings(path=args.model, workers=args.workers, **fields["model"]),
-        prepare=Prepare(**fields["prepare"]),
-        decode=Decode(**fields["decode"]),
+        model=chosen(s.ModelSettings),
+        prepare=chosen(Prepare),
+        decode=chosen(Decode),
     )
     return s.Settings(
         version=1,

@@ -11,13 +11,14 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from edge_infer.config import from_options
 from edge_infer.deliver.broker import Broker
 from edge_infer.deliver.epoch import next_epoch
 from edge_infer.deliver.link import Message
 from edge_infer.deliver.outbox import MemoryOutbox, Outbox
 from edge_infer.deliver.sender import DRAIN_S, Sender
 from edge_infer.deliver.state_dir import default_state_dir
-from edge_infer.errors import EdgeInferError, UplinkError, UsageError
+from edge_infer.errors import EdgeInferError, UplinkError
 from edge_infer.types import Result
 from edge_infer.wire.payloads import (
     ClockState,
@@ -67,7 +68,9 @@ class MqttPublisher:
         Raises:
             UsageError: the URL, an option or the device's id is none.
         """
-        self.broker = _checked_broker(broker, options) if isinstance(broker, str) else broker
+        if isinstance(broker, str):
+            broker = from_options(Broker, {"url": broker, **options}, "the broker")
+        self.broker = broker
         self.topics = Topics(check_name("device", device), self.broker.root)
         self.outbox = outbox or MemoryOutbox(next_epoch(state_dir or default_state_dir()), secrets.token_hex(8))
         self._sender = Sender(
@@ -225,10 +228,3 @@ class MqttPublisher:
         if name == "ping":
             return Response(id=command.id, ok=True, data={"time": time.time(), "epoch": self.outbox.epoch})
         return Response(id=command.id, ok=False, error=f"there is no command '{name}'; there is: ping")
-
-
-def _checked_broker(url: str, options: dict[str, Any]) -> Broker:
-    try:
-        return msgspec.convert({"url": url, **options}, Broker, dec_hook=lambda type_, value: type_(value))
-    except (msgspec.ValidationError, TypeError) as error:
-        raise UsageError(f"an option of the broker is wrong: {error}") from error
