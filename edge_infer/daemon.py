@@ -137,6 +137,8 @@ class Daemon:
         """Notice what is wrong, and say so."""
         reasons = {pipeline.name: trouble for pipeline in self.pipelines if (trouble := pipeline.trouble())}
         reasons |= {f"file {sink.path}": sink.trouble for sink in self.lines if sink.trouble}
+        if not self.publisher:
+            return
         described = {
             pipeline.name: PipelineInfo(
                 source=str(self.settings.pipelines[pipeline.name].source.__struct_config__.tag),
@@ -149,8 +151,6 @@ class Daemon:
             for pipeline in self.pipelines
             if pipeline.model
         }
-        if not self.publisher:
-            return
         self.publisher.set_status("degraded" if reasons else "online", reasons)
         if described != self._described:
             self._described = described

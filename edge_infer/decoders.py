@@ -1,6 +1,7 @@
 """The decoder that a recipe asks for."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from edge_infer.bundle.calibration import parse_calibration
 from edge_infer.bundle.metadata import BoxContent, Metadata
@@ -29,14 +30,12 @@ def make_decoder(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], 
 
 
 def _classify(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], shapes: Sequence[ssd.Shape]) -> Decoder:
-    decode = recipe.decode
     return ClassifyDecoder(
         specs[0],
         recipe.labels,
-        top_k=decode.top_k or 5,
-        min_score=decode.min_score or 0.0,
         classes=_filter(recipe),
         calibrate=_calibration(recipe.metadata, model),
+        **_given(recipe, "top_k", "min_score"),
     )
 
 
@@ -52,30 +51,28 @@ def _ssd(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], shapes: 
         specs,
         order,
         recipe.labels,
-        min_score=_score(recipe),
-        max_results=recipe.decode.max_results,
         layout=_layout(content) if isinstance(content, BoxContent) else None,
         classes=_filter(recipe),
+        **_given(recipe, "min_score", "max_results"),
     )
 
 
 def _blazeface(recipe: Recipe, model: ModelFile, specs: Sequence[TensorSpec], shapes: Sequence[ssd.Shape]) -> Decoder:
-    decode = recipe.decode
     shape = model.inputs[0].shape
     return blazeface.BlazeFaceDecoder(
         specs,
         (shape[2], shape[1]),
         recipe.labels,
-        min_score=_score(recipe),
-        max_results=decode.max_results,
-        iou=0.3 if decode.iou is None else decode.iou,
-        suppression=decode.nms or "weighted",
+        suppression=recipe.decode.nms or "weighted",
         classes=_filter(recipe),
+        **_given(recipe, "min_score", "max_results", "iou"),
     )
 
 
-def _score(recipe: Recipe) -> float:
-    return 0.5 if recipe.decode.min_score is None else recipe.decode.min_score
+def _given(recipe: Recipe, *names: str) -> dict[str, Any]:
+    """What the recipe says of these; for the rest the decoder has its own defaults."""
+    said = {name: getattr(recipe.decode, name) for name in names}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _filter(recipe: Recipe) -> ClassFilter | None:

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -74,7 +73,6 @@ class Model:
         self.runtime = runtime
         self.task = decoder.task
         self.device = runtime.device
-        self.labels = recipe.labels
         self.fallback_reason = str(refusal) if refusal else None
         failed = refusal is not None and not isinstance(refusal, AbsentError)
         self.status: Status = "degraded" if failed else "ok"
@@ -132,9 +130,7 @@ class Model:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

@@ -11,10 +11,11 @@ from edge_infer import config
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.deliver.broker import Broker
 from edge_infer.errors import UnavailableError
+from edge_infer.runtime.delegate import DEVICE
+from edge_infer.wire.topics import NAME
 
 CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # one level of a topic
 PipelineName = Annotated[str, Meta(pattern=NAME, examples=["door"])]
 Side = Annotated[int, Meta(ge=16, le=16384)]
 Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
@@ -86,7 +87,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     path: Annotated[Path, Meta(description="a bundle folder or a .tflite file", examples=["models/face-detection"])]
     device: Annotated[
         str,
-        Meta(description="auto, cpu or edgetpu[:usb|:pci][:N]", pattern=r"^(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)$"),
+        Meta(description="auto, cpu or edgetpu[:usb|:pci][:N]", pattern=DEVICE),
     ] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64, description="CPU threads for one inference")] = 1
     workers: Annotated[int, Meta(ge=1, le=16, description="inferences at the same time, each with its own model")] = 1

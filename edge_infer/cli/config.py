@@ -30,5 +30,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         path = find_config(args.file)
         settings = load_settings(path)
-        print(config.render(settings, mask=True) if args.action == "show" else f"{path} is in order", end="\n")
+        print(config.render(settings, mask=True) if args.action == "show" else f"{path} is in order\n", end="")
     return 0

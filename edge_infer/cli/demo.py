@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from edge_infer.cli.options import add_json, seconds
@@ -41,5 +40,4 @@ def run(args: argparse.Namespace) -> int:
     if summary["iou_mean"] is not None:
         print(f"mean overlap of the detected face with the true one: {summary['iou_mean']}")
     print(f"the last picture, as the subscriber received it: {args.out}")
-    sys.stdout.flush()
     return 0

@@ -9,7 +9,9 @@ import msgspec
 
 from edge_infer.cli.options import add_json, add_model, model_options
 from edge_infer.errors import EdgeInferError
-from edge_infer.types import Result
+from edge_infer.types import Array, Result
+
+STREAM_ONLY = ("time", "mono_ns", "frame")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from edge_infer.model import load
-    from edge_infer.sources.images import find_images
+    from edge_infer.sources.images import find_images, read_image
 
     codes = []
     with load(args.model, **model_options(args)) as model:
@@ -37,11 +39,13 @@ def run(args: argparse.Namespace) -> int:
                 continue
             for path in tqdm(paths, desc=given, delay=2, disable=None, file=sys.stderr, leave=False):
                 try:
-                    result = model(path)
+                    picture = read_image(path)
+                    result = model(picture)
                 except EdgeInferError as error:
                     codes.append(_failed(args, str(path), error))
                     continue
-                _answer(args, path, result)
+                drawn = {"drawn": str(_draw(args.out, path, picture, result))} if args.out else {}
+                _answer(args, path, result, drawn)
     return next(iter(codes), 0)
 
 
@@ -52,23 +56,12 @@ def _failed(args: argparse.Namespace, given: str, error: EdgeInferError) -> int:
     return error.exit_code
 
 
-def _answer(args: argparse.Namespace, path: Path, result: Result) -> None:
-    from edge_infer.wire.results import predicted
+def _answer(args: argparse.Namespace, path: Path, result: Result, drawn: dict[str, str]) -> None:
+    from edge_infer.wire.results import to_wire
 
-    drawn = {"drawn": str(_draw(args.out, path, result))} if args.out else {}
-    if args.json:
-        answer = {
-            "input": str(path),
-            "task": result.task,
-            "status": result.status,
-            "model": str(result.model),
-            "device": result.device,
-            "width": result.size[0],
-            "height": result.size[1],
-            "timings_ms": {stage: round(ms, 3) for stage, ms in result.timings_ms.items()},
-        }
-        error = {"error": result.error} if result.error else {}
-        _print_json(answer | predicted(result.prediction) | error | drawn)
+    if args.json:  # what travels over MQTT, without what only a stream has
+        said = msgspec.to_builtins(to_wire(result))
+        _print_json({"input": str(path)} | {name: said[name] for name in said if name not in STREAM_ONLY} | drawn)
         return
     print(f"{path}  ({result.size[0]}x{result.size[1]}, {sum(result.timings_ms.values()):.1f} ms on {result.device})")
     for line in describe(result):
@@ -91,11 +84,10 @@ def describe(result: Result) -> list[str]:
     return lines or ["nothing found"]
 
 
-def _draw(folder: Path, path: Path, result: Result) -> Path:
+def _draw(folder: Path, path: Path, picture: Array, result: Result) -> Path:
     from edge_infer.draw import draw, save
-    from edge_infer.sources.images import read_image
 
-    return save(draw(read_image(path), result), folder / f"{path.stem}.jpg")
+    return save(draw(picture, result), folder / f"{path.stem}.jpg")
 
 
 def _print_json(answer: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+
+from edge_infer.wire.payloads import ClockState
 
 TIME_ERROR = 5  # Source: adjtimex(2): the clock is not synchronised
 _TIMEX_BYTES = 512  # more than struct timex has on any Linux; all zero asks and changes nothing
@@ -33,7 +34,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-def clock_state() -> Literal["synced", "unsynced"]:
+def clock_state() -> ClockState:
     """Whether the kernel's clock is disciplined (by NTP or the like)."""
     state = _libc().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return "unsynced" if state in (-1, TIME_ERROR) else "synced"

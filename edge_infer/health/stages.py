@@ -8,6 +8,7 @@ from edge_infer.wire.payloads import StageHealth
 # Logarithmic buckets, each 5 % wider than the one before, from 1 us to 100 s: a percentile is known to 5 %.
 FIRST_MS = 0.001
 GROWTH = 1.05
+LOG_GROWTH = math.log(GROWTH)
 BUCKETS = 380  # FIRST_MS * GROWTH ** 380 = 112 s
 
 
@@ -21,7 +22,7 @@ class Histogram:
 
     def add(self, ms: float) -> None:
         """Count one duration."""
-        bucket = int(math.log(ms / FIRST_MS) / math.log(GROWTH)) if ms > FIRST_MS else 0
+        bucket = int(math.log(ms / FIRST_MS) / LOG_GROWTH) if ms > FIRST_MS else 0
         self.counts[min(bucket, BUCKETS - 1)] += 1
         self.total += 1
         self.max_ms = max(self.max_ms, ms)

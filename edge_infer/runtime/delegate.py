@@ -14,7 +14,7 @@ EDGETPU_LIBRARY = "libedgetpu.so.1"
 ENTRY_POINT = "tflite_plugin_create_delegate"  # Source: external_delegate_interface.h of TensorFlow Lite
 # A USB Accelerator shows the first id until its firmware is loaded, then the second. Source: libedgetpu, usb_driver.
 USB_IDS = {("1a6e", "089a"), ("18d1", "9302")}
-_DEVICE = re.compile(r"(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)")
+DEVICE = r"^(auto|cpu|edgetpu(:(usb|pci))?(:\d+)?)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def check_device(device: str) -> str:
     Raises:
         UsageError: it is not.
     """
-    if not _DEVICE.fullmatch(device):
+    if not re.fullmatch(DEVICE, device):
         raise UsageError(f"device '{device}' is not known; use auto, cpu or edgetpu[:usb|:pci][:N]")
     return device
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,7 @@ class InterpreterRuntime:
 def _started(library: Library, model: ModelFile, threads: int, delegates: list[Any]) -> Any:
     try:
         interpreter = library.interpreter(
-            model_path=str(Path(model.path)), num_threads=threads, experimental_delegates=delegates or None
+            model_path=str(model.path), num_threads=threads, experimental_delegates=delegates or None
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

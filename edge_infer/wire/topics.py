@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from edge_infer.errors import UsageError
 
 ROOT = "edge/v1"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # one level of a topic
 
 
 def check_name(what: str, name: str) -> str:
@@ -15,7 +15,7 @@ def check_name(what: str, name: str) -> str:
     Raises:
         UsageError: it cannot; for example because it holds a slash or a wildcard.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise UsageError(
             f"{what} {name!r} cannot be part of a topic: use 1 to 64 letters, digits, '_', '.', '-', and begin with "
             "a letter or digit"
