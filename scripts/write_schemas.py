@@ -13,6 +13,8 @@ MESSAGES: dict[str, Any] = {
     "results": p.Envelope[p.WireResult],
     "latest": p.Latest[p.WireResult],
     "gaps": p.Gaps,
+    "ack": p.Ack,
+    "collector": p.CollectorStatus,
     "status": p.StatusMessage,
     "info": p.Info,
     "health": p.Health,

@@ -15,10 +15,10 @@ PACKAGE = Path(edge_infer.__file__).parent
 LAYERS: list[list[tuple[str, ...]]] = [
     [("types",), ("errors",)],
     [("config",), ("flow",), ("logs",)],
-    [("prepare",), ("decode",), ("wire",), ("bundle",), ("draw",)],
-    [("sources",), ("runtime",), ("deliver",), ("health",)],
+    [("prepare",), ("decode",), ("wire",), ("bundle",), ("draw",), ("mqtt",)],
+    [("sources",), ("runtime",), ("deliver",), ("health",), ("collector",)],
     [("recipe", "decoders", "model", "golden", "settings", "registry", "intake")],
-    [("daemon", "pipeline", "tools")],
+    [("daemon", "pipeline", "pipelines", "orders", "errands", "snapshots", "tuning", "tools")],
     [("cli", "testing", "__main__")],
 ]
 PLACES = {name: (level, rooms) for level, layer in enumerate(LAYERS) for rooms in layer for name in rooms}

@@ -43,7 +43,7 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show a live table; or, with --json, at the end a summary, one object a device."""
     from edge_infer.cli.table import Screen, render
-    from edge_infer.deliver.broker import Broker
+    from edge_infer.mqtt.broker import Broker
     from edge_infer.tools.watch import Watch
 
     broker = Broker(

@@ -1,7 +1,6 @@
 """Results and state of one device, published to a broker: what an application uses, and the daemon too."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,37 +10,36 @@ from typing import Any, Literal, Self
 import msgspec
 
 from edge_infer.config import from_options
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.epoch import next_epoch
-from edge_infer.deliver.link import Message
-from edge_infer.deliver.outbox import MemoryOutbox, Outbox
+from edge_infer.deliver import collectors
+from edge_infer.deliver.commands import Commands
+from edge_infer.deliver.keeper import STUCK_S, Keeper
+from edge_infer.deliver.limits import OutboxSettings
+from edge_infer.deliver.outbox import Outbox
+from edge_infer.deliver.records import age_s
 from edge_infer.deliver.sender import DRAIN_S, Sender
 from edge_infer.deliver.state_dir import default_state_dir
 from edge_infer.errors import EdgeInferError, UplinkError
+from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.link import Message
 from edge_infer.types import Result
-from edge_infer.wire.payloads import (
-    ClockState,
-    Command,
-    Health,
-    Info,
-    Latest,
-    OutboxHealth,
-    Response,
-    StatusMessage,
-)
+from edge_infer.wire.payloads import ClockState, Health, Info, Latest, OutboxHealth, StatusMessage
 from edge_infer.wire.results import counts, to_wire
-from edge_infer.wire.topics import Topics, check_name, level_of
+from edge_infer.wire.topics import HEALTH_STREAM, Kind, Topics, check_name, level_of
 
 log = logging.getLogger(__name__)
 
 LATEST_PERIOD_S = 1.0  # dashboards store each message: no more than they can show
+HISTORY_S = 60.0  # between the health records that are kept like results
+BUSY_BYTES = 8_000_000  # in RAM only: whoever makes more waits for the disk, rather than losing results
+BUSY_S = 1.0  # ... but at most so long
 
 
 class MqttPublisher:
-    """Publishes results with QoS 1 until the broker has acknowledged them; never blocks the caller.
+    """Publishes results until they are safe: taken by the broker, or stored by a collector where there is one.
 
-    Each device needs an id of its own: it is the MQTT client id, and a broker throws out the older of two clients
-    with one id. What waits lies in RAM (16 MB; the oldest is evicted beyond, and reported as a gap).
+    What is not acknowledged yet is on the disk within a second (`outbox`), and goes out at the next start if it must;
+    what has to be given up is reported as a gap. Each device needs an id of its own: it is the MQTT client id, and a
+    broker throws out the older of two clients with one id.
     """
 
     def __init__(
@@ -50,7 +48,8 @@ class MqttPublisher:
         *,
         device: str,
         state_dir: Path | None = None,
-        outbox: Outbox | None = None,
+        outbox: OutboxSettings | None = None,
+        commands: Commands | None = None,
         clock_state: Callable[[], ClockState] = lambda: "synced",
         **options: Any,
     ) -> None:
@@ -59,34 +58,51 @@ class MqttPublisher:
         Args:
             broker: URL, with `options` for the other fields of `Broker` (username, password_file, ca_file, ...)
             device: the id of this device, one level of a topic
-            state_dir: where the epoch is kept; default: see `default_state_dir`
-            outbox: where results wait; default: RAM
-            clock_state: whether `Result.captured_at` can be believed, asked for each message
+            state_dir: where results wait, and the epoch is kept; default: see `default_state_dir`
+            outbox: how results are kept; default: on the disk within a second, at most 64 MB
+            commands: what the cloud may ask for; default: `ping`
+            clock_state: whether `Result.captured_at` can be believed, asked for each result
             options: see `broker`
 
         Raises:
             UsageError: the URL, an option or the device's id is none.
+            UnavailableError: another process publishes as this device from this state folder.
         """
         if isinstance(broker, str):
             broker = from_options(Broker, {"url": broker, **options}, "the broker")
         self.broker = broker
         self.topics = Topics(check_name("device", device), self.broker.root)
-        self.outbox = outbox or MemoryOutbox(next_epoch(state_dir or default_state_dir()), secrets.token_hex(8))
+        state_dir = state_dir or default_state_dir()
+        self._keeper = Keeper(state_dir, device, outbox or OutboxSettings(), clock_state)
+        self._strict = self.outbox.limits.durability == "strict"
+        self._clock_state = clock_state
+        self._started = time.monotonic()
+        self._commands = commands or Commands(self.topics, {"ping": self.ping}, clock_state=clock_state)
         self._sender = Sender(
             self.broker,
             self.topics,
             self.outbox,
             will=self._status_message("lost"),
-            on_command=self._obey,
-            clock_state=clock_state,
+            by_collector=collectors.is_known(state_dir, self.broker),
+            on_command=self._commands.answer,
+            on_collector=lambda: collectors.remember(state_dir, self.broker),
         )
+        self._commands.post = self._sender.post
+        self._keeper.on_change = self._sender.wake
         self._thread = threading.Thread(target=self._run, name="deliver", daemon=True)
         self._status: tuple[str, Mapping[str, str]] | None = None
         self._latest_at: dict[str, float] = {}
+        self._history_at = time.monotonic()
         self.error: Exception | None = None  # what ended the thread, if it was no stop
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits."""
+        return self._keeper.outbox
 
     def start(self) -> None:
         """Connect in the background and keep trying; results wait until then."""
+        self._keeper.start()
         self.set_status("online")
         self._thread.start()
 
@@ -106,10 +122,14 @@ class MqttPublisher:
             time.sleep(0.01)
 
     def publish(self, result: Result, pipeline: str | None = None) -> int:
-        """Take over a result; returns its sequence number. `pipeline`: in the topic; default: after the source."""
+        """Take over a result; returns its sequence number. `pipeline`: in the topic; default: after the source.
+
+        Waits where `durability` is strict (until it is on the disk), and where results are made faster than the disk
+        takes them; never for the broker.
+        """
         name = check_name("pipeline", pipeline) if pipeline else level_of(result.source)
         payload = msgspec.json.encode(to_wire(result))
-        seq = self.outbox.put(name, payload)
+        seq = self._put(Kind.RESULT, name, payload)
         now = time.monotonic()
         if now - self._latest_at.get(name, -LATEST_PERIOD_S) >= LATEST_PERIOD_S:
             self._latest_at[name] = now
@@ -118,6 +138,14 @@ class MqttPublisher:
             self._post(self.topics.latest(name), latest, qos=0)
         else:
             self._sender.wake()
+        return seq
+
+    def _put(self, kind: Kind, name: str, payload: bytes) -> int:
+        seq = self.outbox.put(kind, name, payload, self._clock_state())
+        if self._strict and self._keeper.trouble is None:
+            self.outbox.wait_committed(seq, STUCK_S)
+        elif self.outbox.fresh_bytes > BUSY_BYTES and self._keeper.trouble is None:
+            self.outbox.wait_committed(seq, BUSY_S)
         return seq
 
     def set_status(self, state: Literal["online", "degraded"], reasons: Mapping[str, str] | None = None) -> None:
@@ -132,8 +160,12 @@ class MqttPublisher:
         self._post(self.topics.info, info, qos=1)
 
     def set_health(self, health: Health, expiry_s: int) -> None:
-        """Publish how the device is doing; brokers drop it after `expiry_s` seconds (MQTT 5)."""
+        """Publish how the device is doing; brokers drop it after `expiry_s` seconds (MQTT 5). One a minute is kept."""
         self._post(self.topics.health, health, qos=0, expiry_s=expiry_s)
+        if time.monotonic() - self._history_at >= HISTORY_S:
+            self._history_at = time.monotonic()
+            self._put(Kind.HEALTH, HEALTH_STREAM, msgspec.json.encode(health))
+            self._sender.wake()
 
     def snapshot(self, jpeg: bytes, pipeline: str) -> None:
         """Publish a picture; it is not kept where the broker is away."""
@@ -145,31 +177,56 @@ class MqttPublisher:
         """How often the connection was made anew."""
         return max(0, self._sender.connections - 1)
 
+    @property
+    def outbox_trouble(self) -> str | None:
+        """Why nothing is kept on the disk now, in a sentence."""
+        return self._keeper.trouble
+
     def health(self) -> OutboxHealth:
         """How many results wait, are on their way, arrived, or were given up."""
-        found = self.outbox.counts
+        outbox, found = self.outbox, self.outbox.counts
+        oldest = outbox.oldest_record()
         return OutboxHealth(
             last_seq=found.put,
+            recovered=found.recovered,
             waiting=found.waiting,
-            waiting_bytes=found.waiting_bytes,
             in_flight=found.in_flight,
             acknowledged=found.acknowledged,
             evicted=found.evicted,
             refused=self._sender.refused,
+            resent=found.resent,
+            unheard=self._sender.unheard,
+            ack="collector" if self._sender.dispatch.by_collector else "broker",
+            held_bytes=outbox.held_bytes,
+            stored=found.stored,
+            oldest=outbox.oldest,
+            oldest_s=age_s(oldest) if oldest else None,
+            commits=self._keeper.commits,
+            written_bytes=self._keeper.written_bytes,
+            trouble=self._keeper.trouble,
         )
 
     def close(self, drain_s: float = DRAIN_S) -> int:
-        """Deliver what waits for at most `drain_s` seconds, say `offline`, and end; returns what did not arrive."""
+        """Deliver what waits for at most `drain_s` seconds, say `offline`, and end; returns what did not arrive.
+
+        That lies on the disk, and is delivered after the next start.
+        """
         if self._thread.is_alive():
-            self._sender.stop(self._status_message("offline", last_seq=self.outbox.counts.put), drain_s)
+            self._sender.stop(self._farewell, drain_s)
             self._thread.join(drain_s + 1.0)
+        safe = self._keeper.close()
         found = self.outbox.counts
         left = found.waiting + found.in_flight
-        if left:
+        if left and safe:
+            log.info("results wait on the disk for the next start", extra={"results": left})
+        elif left:
             log.error("results were not delivered and are lost with this process", extra={"results": left})
         if not self._thread.is_alive():
             self._sender.close()
         return left
+
+    def _farewell(self) -> Message:
+        return self._status_message("offline", last_seq=self.outbox.counts.put, oldest=self.outbox.oldest)
 
     def __enter__(self) -> Self:
         self.start()
@@ -196,6 +253,7 @@ class MqttPublisher:
         state: Literal["online", "degraded", "offline", "lost"],
         reasons: Mapping[str, str] | None = None,
         last_seq: int | None = None,
+        oldest: tuple[int, int] | None = None,
     ) -> Message:
         status = StatusMessage(
             device=self.topics.device,
@@ -204,24 +262,11 @@ class MqttPublisher:
             epoch=self.outbox.epoch,
             boot=self.outbox.boot,
             last_seq=last_seq,
+            oldest=oldest,
             reasons=dict(reasons) if reasons else None,
         )
         return Message(self.topics.status, msgspec.json.encode(status), retain=True)
 
-    def _obey(self, message: Message) -> Message:
-        """Answer a command; `ping` is the only one so far."""
-        name = message.topic.rsplit("/", 1)[-1]
-        topic = message.response_topic or self.topics.response(name)
-        try:
-            command = msgspec.json.decode(message.payload or b"{}", type=Command)
-        except (msgspec.DecodeError, RecursionError) as error:
-            response = Response(id=None, ok=False, error=f"the command is not understood: {error}")
-        else:
-            topic = message.response_topic or command.reply_to or topic
-            response = self._answer(name, command)
-        return Message(topic, msgspec.json.encode(response), correlation=message.correlation)
-
-    def _answer(self, name: str, command: Command) -> Response:
-        if name == "ping":
-            return Response(id=command.id, ok=True, data={"time": time.time(), "epoch": self.outbox.epoch})
-        return Response(id=command.id, ok=False, error=f"there is no command '{name}'; there is: ping")
+    def ping(self, _arguments: Mapping[str, object]) -> dict[str, float]:
+        """What `ping` answers."""
+        return {"time": time.time(), "epoch": self.outbox.epoch, "uptime_s": time.monotonic() - self._started}

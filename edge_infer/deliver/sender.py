@@ -1,7 +1,8 @@
-"""The `deliver` thread: a sliding window of batches from the outbox to the broker, and the state of the device."""
+"""The `deliver` thread: what the outbox holds and the state of the device, to the broker and acknowledged."""
 
 import contextlib
 import logging
+import math
 import socket
 import threading
 import time
@@ -12,21 +13,29 @@ from functools import partial
 
 import msgspec
 
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.link import Link, Message, connect
-from edge_infer.deliver.outbox import Batch, Outbox
+from edge_infer.deliver.accounts import TOO_LARGE
+from edge_infer.deliver.dispatch import Dispatch
+from edge_infer.deliver.outbox import Outbox
+from edge_infer.deliver.records import Batch
 from edge_infer.errors import UplinkError
 from edge_infer.flow.backoff import Backoff
-from edge_infer.wire.payloads import ClockState, Envelope, Gaps
+from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.link import Link, Message, TakenOverError, connect
+from edge_infer.wire.deflate import deflate
+from edge_infer.wire.payloads import Ack, Envelope, Gaps
 from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0  # how long a stop waits for acknowledgements
+SILENT_S = 1.0  # ... while some still come; what is on the disk can wait for the next start
 REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is tried again
+TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
 MAX_UNSENT = 1000  # state and responses; older ones are left out where the broker is away that long
 STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
 IDLE_S = 1.0  # longest wait of the loop: paho's keepalive needs a turn
+DEFLATE_BYTES = 1000  # smaller messages gain nothing
+HEADER_BYTES = 64  # of a PUBLISH beside topic and payload: fixed header, properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class _Sent:
 
 
 class Sender:
-    """Publishes what the outbox holds, each batch until it is acknowledged, reconnecting for ever.
+    """Publishes what the outbox holds until it is acknowledged, reconnecting for ever.
 
     `post` and `stop` may be called from any thread; all else happens in the thread of `run`.
     """
@@ -51,19 +60,38 @@ class Sender:
         outbox: Outbox,
         *,
         will: Message,
+        by_collector: bool = False,
         on_command: Callable[[Message], Message | None] | None = None,
-        clock_state: Callable[[], ClockState],
+        on_collector: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            broker: where to
+            topics: of this device
+            outbox: what is sent
+            will: spoken by the broker when we are lost
+            by_collector: a collector was heard at this broker before
+            on_command: answers commands
+            on_collector: called when a collector is heard for the first time
+        """
         self.connected = False
         self.connections = 0
         self.refused = 0
+        self.unheard = 0
         self.last_error: UplinkError | None = None
+        self.dispatch = Dispatch(
+            outbox,
+            by_collector=broker.ack == "collector" or (broker.ack == "auto" and by_collector),
+            resend_s=broker.resend_s,
+            backlog_per_s=broker.backlog_per_s,
+        )
         self._broker = broker
         self._topics = topics
         self._outbox = outbox
         self._will = will
         self._on_command = on_command
-        self._clock_state = clock_state
+        self._on_collector = on_collector
         self._backoff = Backoff(base=0.5, cap=30.0)
         self._state: dict[str, Message] = {}  # newest retained message of each topic
         self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
@@ -71,8 +99,9 @@ class Sender:
         self._in_flight: dict[int, _Sent] = {}
         self._paused_until = 0.0
         self._stopping = threading.Event()
+        self._stop_at = 0.0  # monotonic
         self._deadline: float | None = None  # monotonic seconds: when to stop at the latest
-        self._farewell: Message | None = None
+        self._farewell: Callable[[], Message] | None = None
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -90,10 +119,11 @@ class Sender:
         with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody is there to wake
             self._wake_write.send(b"\0")
 
-    def stop(self, farewell: Message, drain_s: float = DRAIN_S) -> None:
-        """Send what waits for at most `drain_s` seconds, say `farewell`, and end; does not wait."""
+    def stop(self, farewell: Callable[[], Message], drain_s: float = DRAIN_S) -> None:
+        """Send what waits for at most `drain_s` seconds, then what `farewell` gives, and end; does not wait."""
         self._farewell = farewell
-        self._deadline = time.monotonic() + drain_s
+        self._stop_at = time.monotonic()
+        self._deadline = self._stop_at + drain_s
         self._stopping.set()
         self.wake()
 
@@ -117,7 +147,7 @@ class Sender:
             self._broker,
             self._topics.device,
             will=self._will,
-            subscribe=(self._topics.all_commands,),
+            subscribe=(self._topics.all_commands, self._topics.ack),
             on_message=self._received,
         )
         self.connections += 1
@@ -128,11 +158,13 @@ class Sender:
             others = [message for message in self._unsent if not message.retain]
             self._unsent = deque([*self._state.values(), *others], maxlen=MAX_UNSENT)
         log.info("connected to the broker", extra={"broker": self._broker.url, "mqtt": int(link.version)})
+        self._outbox.online(True)
         try:
             self._serve(link)
             link.close()
         finally:
             self.connected = False
+            self._outbox.online(False)
             link.abandon()
             self._read_answers(link)
             self._give_back()
@@ -142,22 +174,28 @@ class Sender:
     def _serve(self, link: Link) -> None:
         while True:
             self._read_answers(link)
+            self.dispatch.release_overdue()
             self._send_state(link)
             self._send_gaps(link)
             self._send_batches(link)
             if self._deadline is not None and (self._drained() or time.monotonic() >= self._deadline):
                 break
-            left = IDLE_S if self._deadline is None else self._deadline - time.monotonic()
-            link.wait(min(IDLE_S, max(0.0, left)), self._wake_read)
+            link.wait(self._wait_s(), self._wake_read)
             with contextlib.suppress(BlockingIOError):
                 self._wake_read.recv(65536)
         self._say_farewell(link)
+
+    def _wait_s(self) -> float:
+        waits = [IDLE_S, self.dispatch.wait_s()]
+        if self._deadline is not None:
+            waits += [0.1, self._deadline - time.monotonic()]
+        return max(0.0, min(waits))
 
     def _say_farewell(self, link: Link) -> None:
         if self._farewell is None:
             return
         answered: list[None] = []
-        self._track(link, self._farewell, done=lambda: answered.append(None))
+        self._track(link, self._farewell(), done=lambda: answered.append(None))
         deadline = time.monotonic() + 1.0
         while not answered and time.monotonic() < deadline:
             link.wait(0.1)
@@ -165,19 +203,42 @@ class Sender:
 
     def _drained(self) -> bool:
         counts = self._outbox.counts
-        return not (counts.waiting or counts.in_flight or self._unsent or self._in_flight)
+        if self._unsent or self._in_flight:
+            return False
+        if not (counts.waiting or counts.in_flight):
+            return True
+        quiet_s = time.monotonic() - max(self._stop_at, self.dispatch.heard_at)
+        return self._outbox.durable and self._outbox.trouble is None and quiet_s > SILENT_S
 
     def _send_batches(self, link: Link) -> None:
         while len(self._in_flight) < link.window and time.monotonic() >= self._paused_until:
-            batch = self._outbox.take()
+            batch = self.dispatch.next()
             if batch is None:
                 return
-            self._track(
-                link,
-                Message(self._topics.results(batch.pipeline), self._encode(batch)),
-                partial(self._outbox.acknowledge, batch),
-                partial(self._outbox.release, batch),
-            )
+            self._send_batch(link, batch)
+
+    def _send_batch(self, link: Link, batch: Batch) -> None:
+        topic = self._topics.envelopes(batch.kind, batch.pipeline)
+        payload = self._encode(batch)
+        if link.max_bytes is not None and len(payload) + len(topic) + HEADER_BYTES > link.max_bytes:
+            self._too_large(link, batch)
+            return
+        expiry_s = math.ceil(self.dispatch.resend_delay(batch.attempt)) if self.dispatch.by_collector else None
+        self._track(
+            link,
+            Message(topic, payload, expiry_s=expiry_s),
+            partial(self.dispatch.accepted, batch),
+            partial(self.dispatch.release, batch),
+        )
+
+    def _too_large(self, link: Link, batch: Batch) -> None:
+        """More than the broker takes: send halves; what is a single record can never get through."""
+        if len(batch.records) == 1:
+            self.dispatch.give_up(batch, TOO_LARGE)
+            log.error("the broker takes no message of this size, a result is given up", extra={"bytes": link.max_bytes})
+            return
+        for half in self.dispatch.halves(batch):
+            self._send_batch(link, half)
 
     def _send_gaps(self, link: Link) -> None:
         if len(self._in_flight) >= link.window or time.monotonic() < self._paused_until:
@@ -186,7 +247,12 @@ class Sender:
         if gaps:
             payload = Gaps(device=self._topics.device, boot=self._outbox.boot, gaps=gaps)
             message = Message(self._topics.gaps, msgspec.json.encode(payload))
-            self._track(link, message, undone=partial(self._outbox.restore_gaps, gaps))
+            self._track(
+                link,
+                message,
+                partial(self.dispatch.gaps_accepted, gaps),
+                partial(self._outbox.release_gaps, gaps),
+            )
 
     def _send_state(self, link: Link) -> None:
         while self._unsent and len(self._in_flight) < link.window:
@@ -209,18 +275,21 @@ class Sender:
             self._in_flight[mid] = _Sent(message.topic, done, undone)
 
     def _encode(self, batch: Batch) -> bytes:
-        return msgspec.json.encode(
+        payload = msgspec.json.encode(
             Envelope(
                 device=self._topics.device,
-                epoch=self._outbox.epoch,
-                boot=self._outbox.boot,
-                first_seq=batch.first_seq,
-                clock=self._clock_state(),
+                epoch=batch.epoch,
+                boot=batch.boot,
+                first_seq=batch.first,
+                clock=batch.records[0].clock,
                 results=[msgspec.Raw(record.payload) for record in batch.records],
             )
         )
+        return deflate(payload) if self._broker.deflate and len(payload) > DEFLATE_BYTES else payload
 
     def _read_answers(self, link: Link) -> None:
+        self.unheard += link.unheard
+        link.unheard = 0
         while link.acknowledged:
             mid, refusal = link.acknowledged.popleft()
             sent = self._in_flight.pop(mid, None)
@@ -245,9 +314,12 @@ class Sender:
             if sent.undone:
                 sent.undone()
         self._in_flight.clear()
+        self.dispatch.release_all(attempt=1)
 
     def _lost(self, error: UplinkError) -> None:
         delay = self._backoff.next_delay()
+        if isinstance(error, TakenOverError):
+            delay += TAKEN_OVER_S
         if str(error) != str(self.last_error):
             log.warning(f"{error}, trying again", extra={"retry_s": round(delay, 1)})
         self.last_error = error
@@ -257,8 +329,29 @@ class Sender:
             self._stopping.wait(delay)
 
     def _received(self, message: Message) -> None:
-        if message.retain or self._on_command is None:  # a retained command would be obeyed at each start
+        if message.retain:  # a retained command would be obeyed at each start
             return
-        response = self._on_command(message)
+        if message.topic == self._topics.ack:
+            self._acknowledged(message.payload)
+            return
+        response = self._on_command(message) if self._on_command else None
         if response is not None:
             self.post(response)
+
+    def _acknowledged(self, payload: bytes) -> None:
+        try:
+            ack = msgspec.json.decode(payload, type=Ack)
+        except (msgspec.DecodeError, RecursionError) as error:
+            log.warning("an acknowledgement cannot be read: %s", error)
+            return
+        if self._broker.ack == "broker":
+            return
+        news = not self.dispatch.by_collector
+        if not self.dispatch.acknowledged(ack):
+            log.error(
+                "a collector acknowledges results of another device with our id: give each its own (device.id)",
+                extra={"boot": ack.boot},
+            )
+        elif news:
+            log.info("a collector is there: from now on a result is kept until it is in the database")
+            self._on_collector()

@@ -5,6 +5,7 @@ The three take turns in one run, so that what else the machine does hits all of 
 
 import json
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,6 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_infer.bundle.bundle import open_bundle
-from edge_infer.deliver.outbox import MemoryOutbox
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import StalledError
 from edge_infer.model import load
@@ -114,9 +114,11 @@ def handwritten(model: Path, frame: Array, url: str, seconds: float) -> Turn:
 
 def pipeline(model: Path, frame: Array, url: str, seconds: float) -> Turn:
     """The daemon's own pipeline, from a source that never waits to acknowledged results."""
-    publisher = MqttPublisher(url, device="bench", outbox=MemoryOutbox(1, "bench"))
     latencies_ms: list[float] = []
-    with publisher:
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-infer-bench-") as folder,
+        MqttPublisher(url, device="bench", state_dir=Path(folder)) as publisher,
+    ):
         publisher.wait_connected(START_S)
         running = Pipeline(
             "bench",

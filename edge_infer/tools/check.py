@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edge_infer.bundle.bundle import open_bundle
-from edge_infer.deliver.link import connect
 from edge_infer.errors import EdgeInferError, ModelError, SourceError, UnavailableError
 from edge_infer.golden import golden_problems
+from edge_infer.mqtt.link import connect
 from edge_infer.registry import load_model, make_source
 from edge_infer.settings import PipelineSettings, Settings
 from edge_infer.sources.source import EndOfStream

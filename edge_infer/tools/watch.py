@@ -9,12 +9,14 @@ from typing import TextIO
 
 import msgspec
 
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.link import Link, Message, connect
 from edge_infer.errors import UplinkError
 from edge_infer.health.stages import Histogram
+from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.link import Link, Message, connect
+from edge_infer.wire.deflate import InflateError, inflate
 from edge_infer.wire.ledger import Ledger
 from edge_infer.wire.payloads import Envelope, Gaps, Health, StatusMessage, WireResult
+from edge_infer.wire.topics import HEALTH_STREAM
 
 TURN_S = 0.25
 
@@ -147,15 +149,15 @@ class Watch:
         device = self.devices.setdefault(levels[0], Device(self._from_start))
         try:
             self._read(device, levels[1], levels[2:], message.payload)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, InflateError, RecursionError):
             self.unreadable += 1
 
     def _read(self, device: Device, kind: str, rest: list[str], payload: bytes) -> None:
-        if kind == "results" and rest:
-            self._add_results(device, rest[0], msgspec.json.decode(payload, type=Envelope[WireResult]))
+        if kind in ("results", "events") and rest:
+            self._add_envelope(device, kind, rest[0], inflate(payload))
         elif kind == "gaps":
             for gap in msgspec.json.decode(payload, type=Gaps).gaps:
-                if device.enter(gap.epoch, gap.first):
+                if gap.last is not None and device.enter(gap.epoch, gap.first):
                     before = len(device.ledger)
                     device.ledger.add(gap.first, gap.last)
                     device.evicted += len(device.ledger) - before  # a report may come twice
@@ -168,10 +170,15 @@ class Watch:
             written.write_bytes(payload)
             written.replace(self._snapshot)
 
-    def _add_results(self, device: Device, pipeline: str, envelope: Envelope[WireResult]) -> None:
-        if not device.enter(envelope.epoch, envelope.first_seq):
+    def _add_envelope(self, device: Device, kind: str, pipeline: str, payload: bytes) -> None:
+        numbered = msgspec.json.decode(payload, type=Envelope[msgspec.Raw])
+        if not device.enter(numbered.epoch, numbered.first_seq):
             return
-        device.ledger.add(envelope.first_seq, envelope.first_seq + len(envelope.results) - 1)
+        device.ledger.add(numbered.first_seq, numbered.first_seq + len(numbered.results) - 1)
+        if kind == "results" and pipeline != HEALTH_STREAM:
+            self._add_results(device, pipeline, msgspec.json.decode(payload, type=Envelope[WireResult]))
+
+    def _add_results(self, device: Device, pipeline: str, envelope: Envelope[WireResult]) -> None:
         stream = device.streams.setdefault(pipeline, Stream())
         now = time.time()
         for result in envelope.results:

@@ -11,6 +11,9 @@ from msgspec import Meta, Struct
 # A wildcard or NUL in a topic to publish on is a protocol error. Source: MQTT 5 specification, 3.3.2.1 and 1.5.4.
 PUBLISHABLE = r"^[^#+\x00]{1,1000}$"
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
+MAX_INT = 2**53 - 1  # Source: RFC 8259, 6: what every reader of JSON takes exactly
+Epoch: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
 ClockState: TypeAlias = Literal["synced", "unsynced"]
 T = TypeVar("T")
 
@@ -66,19 +69,21 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
 
     schema: Literal["edge-infer/results@1"] = "edge-infer/results@1"
     device: str
-    epoch: Annotated[int, Meta(description="grows at each start of the device's daemon")]
+    epoch: Annotated[Epoch, Meta(description="grows at each start of the device's daemon")]
     boot: Annotated[str, Meta(description="random at each start: tells a cloned device from the true one")]
-    first_seq: Annotated[int, Meta(ge=1, description="counts all results of this epoch, of all pipelines, from 1")]
-    clock: ClockState
+    first_seq: Annotated[Seq, Meta(description="counts all results of this epoch, of all pipelines, from 1")]
+    clock: Annotated[
+        ClockState, Meta(description="whether `time` can be believed; if not, `mono_ns` tells, by another result")
+    ]
     results: Annotated[list[T], Meta(min_length=1)]
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """Sequence numbers first..last of an epoch will never come."""
+    """Of the sequence numbers first..last of an epoch, those that have not come will never come."""
 
-    epoch: int
-    first: int
-    last: int
+    epoch: Epoch
+    first: Seq
+    last: Annotated[Seq | None, Meta(description="null: to the end of the epoch, which nobody knows (a power cut)")]
     reason: str
 
 
@@ -91,6 +96,25 @@ class Gaps(Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...]
 
 
+class Ack(Struct, frozen=True, kw_only=True):
+    """What a collector has stored, after the COMMIT of its database; empty: it is there, and collects."""
+
+    schema: Literal["edge-infer/ack@1"] = "edge-infer/ack@1"
+    boot: Annotated[str, Meta(description="whose results these are: another device of this id ignores it")]
+    ranges: Annotated[tuple[tuple[Epoch, Seq, Seq], ...], Meta(description="epoch, first, last of results")] = ()
+    gaps: Annotated[tuple[tuple[Epoch, Seq], ...], Meta(description="epoch, first of gaps")] = ()
+
+
+class CollectorStatus(Struct, frozen=True, kw_only=True):
+    """Whether a collector is there. `offline` is a clean end; `lost` is the last will."""
+
+    schema: Literal["edge-infer/collector@1"] = "edge-infer/collector@1"
+    group: str
+    collector: Annotated[str, Meta(description="which of the group speaks")]
+    state: Literal["online", "offline", "lost"]
+    time: float
+
+
 class StatusMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the device is there. `offline` is a clean end; `lost` is the last will, spoken by the broker."""
 
@@ -101,6 +125,9 @@ class StatusMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int
     boot: str
     last_seq: Annotated[int | None, Meta(description="offline: the last sequence number of this epoch")] = None
+    oldest: Annotated[
+        tuple[int, int] | None, Meta(description="offline: epoch, seq of the oldest result that it still holds")
+    ] = None
     reasons: Annotated[dict[str, str] | None, Meta(description="degraded: what is wrong, by pipeline")] = None
 
 
@@ -143,7 +170,7 @@ class StageHealth(Struct, frozen=True, kw_only=True):
 class PipelineHealth(Struct, frozen=True, kw_only=True):
     """One pipeline since the daemon started; stages and fps since the last report."""
 
-    state: Literal["starting", "running", "lost", "ended"]
+    state: Literal["starting", "running", "paused", "lost", "ended"]
     device: str
     frames: int
     results: int
@@ -157,15 +184,27 @@ class PipelineHealth(Struct, frozen=True, kw_only=True):
 
 
 class OutboxHealth(Struct, frozen=True, kw_only=True):
-    """Results on their way out."""
+    """Results on their way out: `recovered + last_seq == waiting + in_flight + acknowledged + evicted`."""
 
-    last_seq: int
+    last_seq: Annotated[int, Meta(description="how many were made since the start")]
+    recovered: Annotated[int, Meta(description="those found on the disk at the start, of earlier epochs")]
     waiting: int
-    waiting_bytes: int
-    in_flight: int
+    in_flight: Annotated[int, Meta(description="sent, and not yet acknowledged")]
     acknowledged: int
-    evicted: int
-    refused: int
+    evicted: Annotated[int, Meta(description="given up, and reported as gaps")]
+    refused: Annotated[int, Meta(description="messages that the broker refused (an ACL)")]
+    resent: Annotated[int, Meta(description="results that were sent again, since no acknowledgement came")]
+    unheard: Annotated[int, Meta(description="messages that nobody was subscribed to")]
+    ack: Annotated[Literal["broker", "collector"], Meta(description="whose acknowledgement counts")]
+    held_bytes: Annotated[int, Meta(description="what the caps count: compressed on the disk, or in RAM")]
+    stored: Annotated[int, Meta(description="results on the disk")]
+    oldest: Annotated[
+        tuple[int, int] | None, Meta(description="epoch, seq of the oldest that is held: all before are settled")
+    ]
+    oldest_s: Annotated[float | None, Meta(description="age of the oldest, where it was made since the start")]
+    commits: Annotated[int, Meta(description="transactions on the disk since the start")]
+    written_bytes: Annotated[int | None, Meta(description="to the disk since the start, as the kernel counts")]
+    trouble: Annotated[str | None, Meta(description="why nothing is kept on the disk now")]
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -196,12 +235,20 @@ class Latest(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A command's JSON body (MQTT 5 may use its response topic and correlation data instead)."""
+    """A command's JSON body (MQTT 5 may use its response topic and correlation data instead).
 
-    id: str | None = None
+    What else stands in it belongs to the command of that name: docs/commands.md.
+    """
+
+    id: Annotated[
+        Annotated[str, Meta(max_length=256)] | None,
+        Meta(description="the same again: is not done, but answered, again"),
+    ] = None
     reply_to: Annotated[Annotated[str, Meta(pattern=PUBLISHABLE)] | None, Meta(description="topic of the answer")] = (
         None
     )
+    not_after: Annotated[float | None, Meta(description="later than this it is not done: seconds since 1970")] = None
+    token: Annotated[str | None, Meta(description="what the device's `commands.token_file` holds")] = None
 
 
 class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 
 from edge_infer.errors import UsageError
 
 ROOT = "edge/v1"
+HEALTH_STREAM = "_health"  # the history of health travels as results of this name, which no pipeline can have
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # one level of a topic
 
 
@@ -26,6 +28,19 @@ def check_name(what: str, name: str) -> str:
 def level_of(name: str) -> str:
     """A level of a topic that recalls `name`, which may be a path or a URL: for sources that were given no name."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-_.")[:64] or "unnamed"
+
+
+def collector_status(group: str, root: str = ROOT) -> str:
+    """Whether the collectors of a group are there: retained, and their last will."""
+    return f"{root}/_collector/{group}/status"
+
+
+class Kind(IntEnum):
+    """What a record is: all share the sequence numbers of their device; the higher is the more important."""
+
+    HEALTH = 0
+    RESULT = 1
+    EVENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +78,14 @@ class Topics:
         """What the device subscribes to."""
         return self._at("cmd", "+")
 
-    def results(self, pipeline: str) -> str:
-        """Envelopes of results."""
-        return self._at("results", pipeline)
+    @property
+    def ack(self) -> str:
+        """What a collector has stored: the device subscribes to it."""
+        return self._at("ack")
+
+    def envelopes(self, kind: Kind, pipeline: str) -> str:
+        """Envelopes of records: results and health history below `results`, events below `events`."""
+        return self._at("events" if kind == Kind.EVENT else "results", pipeline)
 
     def latest(self, pipeline: str) -> str:
         """Counts and the last result, at most once a second: retained."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from made import Publishers
 
-from edge_infer.deliver.broker import Broker
 from edge_infer.deliver.publisher import MqttPublisher
+from edge_infer.mqtt.broker import Broker
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from mqtt_proxy import Proxy
 from waiting import until
 
 from edge_infer.deliver import outbox, sender
-from edge_infer.deliver.broker import Broker
+from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.flow.backoff import Backoff
+from edge_infer.mqtt.broker import Broker
 from edge_infer.wire.ledger import Ledger
 from edge_infer.wire.payloads import Gaps
 
@@ -180,9 +181,8 @@ def test_a_broker_that_hangs_up_again_and_again_is_asked_ever_more_rarely(
 def test_a_gap_whose_report_was_lost_on_the_way_is_reported_again(
     mosquitto: Mosquitto, subscriber: Subscriber, publish_to: Publishers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = outbox.MemoryOutbox(epoch=1, boot="b", max_bytes=2000)
     with Proxy(mosquitto.port, blocked=True) as proxy:
-        publisher = publish_to(proxy.url, outbox=box)
+        publisher = publish_to(proxy.url, outbox=OutboxSettings(max_bytes=2000))
         for number in range(50):
             publisher.publish(a_result(number))
         breaks = [True]
@@ -198,7 +198,7 @@ def test_a_gap_whose_report_was_lost_on_the_way_is_reported_again(
         proxy.blocked = False
         until(lambda: subscriber.on("/gaps"), what="the gap")
     gaps = msgspec.json.decode(subscriber.on("/gaps")[0].payload, type=Gaps).gaps
-    assert [(gap.first, gap.last) for gap in gaps] == [(1, box.counts.evicted)]
+    assert [(gap.first, gap.last) for gap in gaps] == [(1, publisher.health().evicted)]
 
 
 def test_a_daemon_that_is_gone_without_a_goodbye_is_lost(mosquitto: Mosquitto, publish_to: Publishers) -> None:

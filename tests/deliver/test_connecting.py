@@ -12,11 +12,11 @@ from made import Publishers, a_result
 from mqtt_proxy import Proxy
 from waiting import until
 
-from edge_infer.deliver import link as module
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.link import OldBrokerError, connect
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import UnavailableError, UplinkError
+from edge_infer.mqtt import link as module
+from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.link import OldBrokerError, connect
 from edge_infer.tools.local_broker import free_port
 
 
@@ -150,9 +150,20 @@ def test_a_second_client_with_our_id_is_noticed(mosquitto: Mosquitto, publish_to
     until(lambda: publisher.reconnects, what="the new connection")
 
 
-def test_closing_without_a_broker_ends_in_time_and_tells_what_is_lost(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [
+        (True, "results wait on the disk for the next start"),
+        (False, "results were not delivered and are lost with this process"),
+    ],
+)
+def test_closing_without_a_broker_ends_in_time_and_tells_what_did_not_arrive(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, disk: bool, said: str
 ) -> None:
+    caplog.set_level("INFO")
+    if not disk:
+        tmp_path /= "file"
+        tmp_path.write_text("no folder")
     publisher = MqttPublisher(f"mqtt://127.0.0.1:{free_port()}", device="porch", state_dir=tmp_path)
     publisher.start()
     for number in range(7):
@@ -160,5 +171,5 @@ def test_closing_without_a_broker_ends_in_time_and_tells_what_is_lost(
     started = time.monotonic()
     assert publisher.close() == 7
     assert time.monotonic() - started < 7.0
-    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert (record.msg, vars(record)["results"]) == ("results were not delivered and are lost with this process", 7)
+    record = caplog.records[-1]
+    assert (record.msg, vars(record)["results"]) == (said, 7)

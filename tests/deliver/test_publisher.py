@@ -11,10 +11,10 @@ from mqtt_proxy import Proxy
 from waiting import until
 
 from edge_infer.deliver import outbox
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.outbox import MemoryOutbox
+from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import UsageError
+from edge_infer.mqtt.broker import Broker
 from edge_infer.wire.ledger import Ledger
 from edge_infer.wire.payloads import Envelope, Gaps, Info, Latest, StatusMessage, WireResult
 
@@ -160,7 +160,7 @@ def test_a_snapshot_is_not_kept_while_the_broker_is_away(mosquitto: Mosquitto, p
 
 def test_a_full_outbox_reports_a_gap_that_closes_the_ledger(mosquitto: Mosquitto, publish_to: Publishers) -> None:
     with Proxy(mosquitto.port, blocked=True) as proxy, Subscriber(mosquitto.port) as subscriber:
-        publisher = publish_to(proxy.url, outbox=MemoryOutbox(epoch=5, boot="b", max_bytes=20_000))
+        publisher = publish_to(proxy.url, outbox=OutboxSettings(max_bytes=20_000))
         for number in range(400):
             publisher.publish(a_result(number))
         evicted = publisher.health().evicted
@@ -173,7 +173,7 @@ def test_a_full_outbox_reports_a_gap_that_closes_the_ledger(mosquitto: Mosquitto
             ledger.add(seq, seq)
         for heard in subscriber.on("/gaps"):
             for gap in msgspec.json.decode(heard.payload, type=Gaps).gaps:
-                assert (gap.epoch, gap.reason) == (5, "outbox full")
+                assert (gap.epoch, gap.reason) == (1, "outbox full")
                 ledger.add(gap.first, gap.last)
         assert ledger.ranges() == [(1, 400)]
         assert ledger.duplicates == 0

@@ -82,8 +82,8 @@ def test_the_demo_refuses_what_is_no_model(tmp_path: Path) -> None:
 
 def test_a_broker_is_there_without_mosquitto(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("iotcore", reason="needs iotcore: pip install edge-infer[demo]")
-    from edge_infer.deliver.broker import Broker
-    from edge_infer.deliver.link import Message, connect
+    from edge_infer.mqtt.broker import Broker
+    from edge_infer.mqtt.link import Message, connect
 
     monkeypatch.setattr(local_broker, "find_mosquitto", lambda: None)
     heard: list[Message] = []

@@ -11,8 +11,8 @@ from broker import Mosquitto, Subscriber
 from command import EDGE_INFER, START_S, environment, run
 from waiting import until
 
-from edge_infer.deliver.broker import Broker
-from edge_infer.deliver.link import Message
+from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.link import Message
 from edge_infer.tools.watch import Watch
 from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage, WireResult
 

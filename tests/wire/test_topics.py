@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_infer.errors import UsageError
-from edge_infer.wire.topics import Topics, check_name, level_of
+from edge_infer.wire.topics import Kind, Topics, check_name, level_of
 
 
 @pytest.mark.parametrize("name", ["a", "porch", "Pi4-dock_07.b", "7", "x" * 64])
@@ -27,7 +27,7 @@ def test_a_name_that_is_accepted_is_exactly_one_level(name: str) -> None:
         accepted = check_name("pipeline", name)
     except UsageError:
         return
-    assert Topics("d").results(accepted).split("/") == ["edge", "v1", "d", "results", name]
+    assert Topics("d").envelopes(Kind.RESULT, accepted).split("/") == ["edge", "v1", "d", "results", name]
     assert not set(accepted) & set("#+$\0")
 
 
@@ -59,7 +59,7 @@ def test_all_topics_of_a_device_lie_below_its_own_level() -> None:
     assert topics.health == "acme/edge/porch/health"
     assert topics.gaps == "acme/edge/porch/gaps"
     assert topics.all_commands == "acme/edge/porch/cmd/+"
-    assert topics.results("door") == "acme/edge/porch/results/door"
+    assert topics.envelopes(Kind.RESULT, "door") == "acme/edge/porch/results/door"
     assert topics.latest("door") == "acme/edge/porch/latest/door"
     assert topics.snapshot("door") == "acme/edge/porch/snapshot/door"
     assert topics.response("ping") == "acme/edge/porch/res/ping"

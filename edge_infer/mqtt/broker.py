@@ -49,6 +49,24 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         20
     )
 
+    ack: Annotated[
+        Literal["auto", "broker", "collector"],
+        Meta(
+            description="when a result is safe: when the broker has taken it, or when a collector has stored it; auto: "
+            "the latter for good, once a collector has been heard"
+        ),
+    ] = "auto"
+    resend_s: Annotated[
+        float,
+        Meta(ge=1.0, le=600.0, description="what no collector has stored by then is sent again; doubles each time"),
+    ] = 30.0
+    backlog_per_s: Annotated[
+        float, Meta(ge=1.0, description="results a second of those that had to wait, beside the live ones")
+    ] = 1000.0
+    deflate: Annotated[
+        bool, Meta(description="compress messages of more than 1 kB; subscribers must inflate them (docs/wire.md)")
+    ] = False
+
     def __post_init__(self) -> None:
         self.address()
 

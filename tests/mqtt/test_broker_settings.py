@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_infer.deliver.broker import Broker
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import UnavailableError, UsageError
+from edge_infer.mqtt.broker import Broker
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -15,15 +16,20 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_infer.deliver.broker import Broker
 from edge_infer.errors import UplinkError
+from edge_infer.mqtt.broker import Broker
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 5.0  # seconds, for each of: TCP and TLS, and the broker's answer
 DEFAULT_RECEIVE_MAXIMUM = 65535  # Source: MQTT 5 specification, 3.2.2.3.3
 PAHO_LOST = "Unspecified error"  # Source: paho 2.2, what MQTT_ERR_CONN_LOST becomes
+NO_SUBSCRIBERS, TAKEN_OVER = 0x10, 0x8E  # Source: MQTT 5 specification, 2.4, reason codes
 UNSUPPORTED_VERSION = "Unsupported protocol version"
+
+
+class TakenOverError(UplinkError):
+    """Another client has connected with our id."""
 
 
 class OldBrokerError(UplinkError):
@@ -39,17 +45,31 @@ class Message:
     qos: int = 1
     retain: bool = False
     expiry_s: int | None = None
+    mid: int = 0  # of a received one: what `acknowledge` takes
     response_topic: str | None = None
     correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a subscriber receives: by default nothing is kept for it while it is away, and paho acknowledges for it."""
+
+    keep_s: int = 0  # how long the broker keeps the session, and with it what comes meanwhile (MQTT 5)
+    receive_maximum: int = DEFAULT_RECEIVE_MAXIMUM  # messages that the broker sends before the first is acknowledged
+    manual_ack: bool = False  # `Link.acknowledge` tells the broker, in the order in which they came
 
 
 class Link:
     """A connected MQTT client. Lost means lost: a new connection is a new Link.
 
     Attributes:
-        acknowledged: (message id, refusal or None), as the broker answered; the owner empties it
+        acknowledged: (message id, None or why not), as the broker answered; the owner empties it
+        unheard: how many messages nobody was subscribed to (MQTT 5)
+        max_bytes: the largest packet that the broker takes, None if it does not say
         window: how many unacknowledged messages the broker takes at a time
-        subscribed: the broker has confirmed the subscriptions
+        subscribed: the broker has answered to the subscriptions
+        refused: (topic, why) of each subscription that the broker refused
+        shares: the broker has shared subscriptions
     """
 
     def __init__(
@@ -61,16 +81,24 @@ class Link:
         will: Message | None = None,
         subscribe: tuple[str, ...] = (),
         on_message: Callable[[Message], None] | None = None,
+        session: Session = Session(),
     ) -> None:
         self.acknowledged: deque[tuple[int, str | None]] = deque()
         self.window = broker.window
+        self.unheard = 0
+        self.max_bytes: int | None = None
         self.subscribed = False
+        self.refused: list[tuple[str, str]] = []
+        self.shares = version == MQTTProtocolVersion.MQTTv5
         self.version = version
         self._broker = broker
         self._subscribe = subscribe
         self._on_message = on_message
+        self._session = session
         self._answer: ReasonCode | None = None
         self._lost: str | None = None
+        self._taken_over = False
+        self._client_id = client_id
         self._client = self._make_client(client_id, will)
 
     def _make_client(self, client_id: str, will: Message | None) -> mqtt.Client:
@@ -80,13 +108,14 @@ class Link:
             protocol=self.version,
             clean_session=True if self.version != MQTTProtocolVersion.MQTTv5 else None,
             reconnect_on_failure=False,
+            manual_ack=self._session.manual_ack,
         )
         client.connect_timeout = CONNECT_TIMEOUT
         client.max_inflight_messages_set(0)  # no limit but `window`, which the owner keeps
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._received
-        client.on_publish = lambda _c, _u, mid, reason, _p: self.acknowledged.append((mid, _refusal(reason)))
+        client.on_publish = self._published
         client.on_subscribe = self._subscribed
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password())
@@ -105,7 +134,7 @@ class Link:
         if tls:
             self._client.tls_set_context(self._broker.tls())
         try:
-            self._client.connect(host, port, keepalive=self._broker.keepalive_s)
+            self._client.connect(host, port, self._broker.keepalive_s, **self._session_options())
         except (OSError, ValueError) as error:
             raise UplinkError(f"cannot reach the broker {self._broker.url}: {_why(error, tls)}") from error
         self._set_nodelay()
@@ -113,6 +142,14 @@ class Link:
         while self._answer is None and self._lost is None and time.monotonic() < deadline:
             self._turn(deadline - time.monotonic(), None)
         self._check_answer()
+
+    def _session_options(self) -> dict[str, Any]:
+        if self.version != MQTTProtocolVersion.MQTTv5:
+            return {}
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._session.keep_s
+        properties.ReceiveMaximum = self._session.receive_maximum
+        return {"clean_start": not self._session.keep_s, "properties": properties}
 
     def _check_answer(self) -> None:
         url = self._broker.url
@@ -150,6 +187,11 @@ class Link:
             raise UplinkError(f"the connection to {self._broker.url} broke: {mqtt.error_string(info.rc).rstrip('.')}")
         return info.mid
 
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a received message is safe (manual_ack); in the order in which they came."""
+        if message.qos:
+            self._client.ack(message.mid, message.qos)
+
     def wait(self, timeout: float, wake: socket.socket | None = None) -> None:
         """Serve the connection until something happened, `wake` became readable, or `timeout` seconds passed.
 
@@ -157,6 +199,11 @@ class Link:
             UplinkError: the connection is gone.
         """
         self._turn(timeout, wake)
+        if self._taken_over:
+            raise TakenOverError(
+                f"another client has connected to {self._broker.url} as '{self._client_id}': two devices have one id, "
+                "give each its own (device.id)"
+            )
         if self._lost:
             raise UplinkError(f"lost the broker {self._broker.url}: {self._lost}")
 
@@ -198,8 +245,17 @@ class Link:
         if reason.is_failure:
             return
         self.window = min(self.window, getattr(properties, "ReceiveMaximum", DEFAULT_RECEIVE_MAXIMUM))
+        self.max_bytes = getattr(properties, "MaximumPacketSize", None)
+        # Source: MQTT 5 specification, 3.2.2.3.13: without the property it has them
+        self.shares = self.shares and bool(getattr(properties, "SharedSubscriptionAvailable", 1))
         if self._subscribe:
             client.subscribe([(topic, 1) for topic in self._subscribe])
+
+    def _published(
+        self, _c: mqtt.Client, _u: object, mid: int, reason: ReasonCode | None, _p: Properties | None
+    ) -> None:
+        self.unheard += reason is not None and reason.value == NO_SUBSCRIBERS
+        self.acknowledged.append((mid, _refusal(reason)))
 
     def _subscribed(
         self, _c: mqtt.Client, _u: object, _mid: int, reasons: list[ReasonCode], _p: Properties | None
@@ -207,10 +263,12 @@ class Link:
         self.subscribed = True
         for topic, reason in zip(self._subscribe, reasons, strict=False):
             if reason.is_failure:
+                self.refused.append((topic, str(reason)))
                 log.error("the broker refuses our subscription", extra={"topic": topic, "reason": str(reason)})
 
     def _disconnected(self, _c: mqtt.Client, _u: object, _f: object, reason: ReasonCode, _p: Properties | None) -> None:
         said = str(reason)
+        self._taken_over = self._taken_over or reason.value == TAKEN_OVER
         self._lost = self._lost or ("the connection broke" if said == PAHO_LOST else said)
 
     def _received(self, _c: mqtt.Client, _u: object, received: mqtt.MQTTMessage) -> None:
@@ -223,6 +281,7 @@ class Link:
                 payload=bytes(received.payload),
                 qos=received.qos,
                 retain=received.retain,
+                mid=received.mid,
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
             )
@@ -236,6 +295,7 @@ def connect(
     will: Message | None = None,
     subscribe: tuple[str, ...] = (),
     on_message: Callable[[Message], None] | None = None,
+    session: Session = Session(),
 ) -> Link:
     """A connected Link, with MQTT 5 or, where the broker does not speak it and the settings allow, 3.1.1.
 
@@ -245,7 +305,9 @@ def connect(
     versions = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
     tried = list(versions.values()) if broker.protocol == "auto" else [versions[broker.protocol]]
     for version in tried:
-        link = Link(broker, client_id, version=version, will=will, subscribe=subscribe, on_message=on_message)
+        link = Link(
+            broker, client_id, version=version, will=will, subscribe=subscribe, on_message=on_message, session=session
+        )
         try:
             link.connect()
         except OldBrokerError:

@@ -1,0 +1,1 @@
+"""The cloud side: what devices publish becomes rows in a database. An extra, never imported on a device."""

@@ -1,0 +1,1 @@
+"""An MQTT connection: where the broker is, who we are, one link."""
