@@ -76,12 +76,14 @@ def _fold(accounts: Accounts, shelf: Shelf) -> None:
     merged = Chunk(tail[0].kind, tail[0].epoch, tail[0].first, live=False, written_at=tail[0].written_at)
     merged.records = {}
     for chunk in tail:
-        accounts.counts.stored -= chunk.held.count
-        accounts.loaded_bytes -= chunk.loaded_bytes
         accounts.resize(chunk, 0)
-        merged.take_over(chunk)
-        if chunk.row is not None:
+        if chunk.row is None:
+            del accounts.fresh[chunk.kind, *chunk.key]
+        else:
+            accounts.counts.stored -= chunk.held.count
+            accounts.loaded_bytes -= chunk.loaded_bytes
             accounts.deletes.append(chunk.row)
+        merged.take_over(chunk)
     shelf.replace_tail(len(tail), merged)
     accounts.fresh[merged.kind, *merged.key] = merged
     accounts.resize(merged, merged.loaded_bytes)

@@ -136,31 +136,35 @@ class Keeper:
             if not self._open:
                 self._reopen()
             self._load()
-            if self._due():
-                self._commit()
+            self._expire()
+            if self._is_due():
+                self._commit(grow=True)
+            elif time.monotonic() - self._cleaned_at >= max(1.0, outbox.limits.commit_s):
+                self._commit(grow=False)  # what was acknowledged or given up
             if self._store.requested():
                 log.warning("an operator dropped what waited", extra={"results": outbox.drop()})
-                self._commit()
+                self._commit(grow=False)
                 self._store.answered()
         except (StoreError, UnavailableError) as error:
             self._failed(str(error))
         except DamagedStoreError as error:
             self._damaged(error)
 
-    def _due(self) -> bool:
-        outbox = self.outbox
+    def _expire(self) -> None:
         if self._clock_state() == "synced":
-            outbox.expire(time.time())
+            self.outbox.expire(time.time())
+
+    def _is_due(self) -> bool:
+        """Some record was long enough in RAM only, or must not be."""
+        outbox = self.outbox
         since = outbox.fresh_since()
         age = 0.0 if since is None else time.monotonic() - since
-        if outbox.urgent or outbox.trouble or age >= outbox.limits.commit_s:
-            return True
-        return time.monotonic() - self._cleaned_at >= max(1.0, outbox.limits.commit_s)  # acknowledged, given up
+        return outbox.urgent or outbox.trouble is not None or age >= outbox.limits.commit_s
 
-    def _commit(self) -> None:
+    def _commit(self, *, grow: bool) -> None:
         outbox = self.outbox
         short = self._space_is_short()
-        commit = outbox.begin_commit(grow=short is None)
+        commit = outbox.begin_commit(grow=grow and short is None)
         self._cleaned_at = time.monotonic()
         if commit is not None:
             self._write(commit)

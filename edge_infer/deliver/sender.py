@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0  # how long a stop waits for acknowledgements
 SILENT_S = 1.0  # ... while some still come; what is on the disk can wait for the next start
 REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is tried again
+SHORT_SESSIONS = 3  # in a row: somebody hangs up on us, and not the network
 TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
 MAX_UNSENT = 1000  # state and responses; older ones are left out where the broker is away that long
 STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
@@ -98,6 +99,7 @@ class Sender:
         self._lock = threading.Lock()
         self._in_flight: dict[int, _Sent] = {}
         self._paused_until = 0.0
+        self._short_sessions = 0
         self._stopping = threading.Event()
         self._stop_at = 0.0  # monotonic
         self._deadline: float | None = None  # monotonic seconds: when to stop at the latest
@@ -168,7 +170,9 @@ class Sender:
             link.abandon()
             self._read_answers(link)
             self._give_back()
+            self._short_sessions += 1
             if time.monotonic() - connected_at > STABLE_S:
+                self._short_sessions = 0
                 self._backoff.reset()
 
     def _serve(self, link: Link) -> None:
@@ -320,6 +324,11 @@ class Sender:
         delay = self._backoff.next_delay()
         if isinstance(error, TakenOverError):
             delay += TAKEN_OVER_S
+        elif self._short_sessions == SHORT_SESSIONS:  # mosquitto 2.0 does not say which of the two it is
+            log.error(
+                "the broker hangs up soon after each connection: another client has our id '%s', or an ACL denies us",
+                self._topics.device,
+            )
         if str(error) != str(self.last_error):
             log.warning(f"{error}, trying again", extra={"retry_s": round(delay, 1)})
         self.last_error = error

@@ -3,6 +3,7 @@
 import heapq
 from bisect import bisect_left, bisect_right
 from collections import deque
+from itertools import islice
 from operator import attrgetter
 
 from edge_infer.deliver.records import Chunk
@@ -69,11 +70,11 @@ class Shelf:
     def to_load(self) -> list[Chunk]:
         """Chunks near the head of the lanes whose records are on the disk only."""
         self.next(live=False)
-        heads = [*list(self._live)[:PREFETCH], *(entry[2] for entry in self._backlog[:PREFETCH])]
+        heads = [*islice(self._live, PREFETCH), *(entry[2] for entry in self._backlog[:PREFETCH])]
         return [chunk for chunk in heads if chunk.records is None and chunk.waiting]
 
     def tiny_tail(self, rows: int) -> list[Chunk]:
-        """The last chunks that have fewer records than this, are on the disk, in RAM, and of one epoch."""
+        """The last chunks that have fewer records than this, are in RAM (and perhaps on the disk), and of one epoch."""
         start = len(self.chunks)
         while (
             start and _is_tiny(self.chunks[start - 1], rows) and self.chunks[start - 1].epoch == self.chunks[-1].epoch
@@ -89,4 +90,4 @@ class Shelf:
 
 
 def _is_tiny(chunk: Chunk, rows: int) -> bool:
-    return chunk.held.count < rows and chunk.records is not None and chunk.row is not None
+    return chunk.held.count < rows and chunk.records is not None

@@ -122,7 +122,7 @@ class Outboxes(RuleBasedStateMachine):
 
     @rule()
     def commit(self) -> None:
-        self.keeper._commit()
+        self.keeper._commit(grow=True)
         assert self.box.trouble is None
         self.committed |= {key for key in self.made if key[0] == self.box.epoch and key[1] <= self.box.committed_seq}
 
@@ -194,7 +194,7 @@ class Outboxes(RuleBasedStateMachine):
                 self.box.release(batch.epoch, batch.first, batch.last, attempt=1)
             self.sent = []
             self.keeper._turn()
-            self.keeper._commit()
+            self.keeper._commit(grow=True)
             self.keeper._load()
             while batch_or_none := self.box.take(live=False):
                 self.store(batch_or_none)
