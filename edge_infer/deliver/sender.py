@@ -6,16 +6,16 @@ import math
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from edge_infer.deliver.accounts import TOO_LARGE
 from edge_infer.deliver.dispatch import Dispatch
+from edge_infer.deliver.in_flight import InFlight, Sent
 from edge_infer.deliver.outbox import Outbox
+from edge_infer.deliver.posts import Posts
 from edge_infer.deliver.records import Batch
 from edge_infer.errors import UplinkError
 from edge_infer.flow.backoff import Backoff
@@ -32,20 +32,10 @@ SILENT_S = 1.0  # ... while some still come; what is on the disk can wait for th
 REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is tried again
 SHORT_SESSIONS = 3  # in a row: somebody hangs up on us, and not the network
 TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
-MAX_UNSENT = 1000  # state and responses; older ones are left out where the broker is away that long
 STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
 IDLE_S = 1.0  # longest wait of the loop: paho's keepalive needs a turn
 DEFLATE_BYTES = 1000  # smaller messages gain nothing
 HEADER_BYTES = 64  # of a PUBLISH beside topic and payload: fixed header, properties
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """What to do when the broker has answered; without `undone` a message that was refused is given up."""
-
-    topic: str
-    done: Callable[[], None]
-    undone: Callable[[], None] | None
 
 
 class Sender:
@@ -94,10 +84,7 @@ class Sender:
         self._on_command = on_command
         self._on_collector = on_collector
         self._backoff = Backoff(base=0.5, cap=30.0)
-        self._state: dict[str, Message] = {}  # newest retained message of each topic
-        self._unsent: deque[Message] = deque(maxlen=MAX_UNSENT)
-        self._lock = threading.Lock()
-        self._in_flight: dict[int, _Sent] = {}
+        self._posts = Posts()
         self._paused_until = 0.0
         self._short_sessions = 0
         self._stopping = threading.Event()
@@ -110,10 +97,7 @@ class Sender:
 
     def post(self, message: Message) -> None:
         """Publish now, before all results; what is retained again after each reconnect, newest of its topic."""
-        with self._lock:
-            if message.retain:
-                self._state[message.topic] = message
-            self._unsent.append(message)
+        self._posts.add(message)
         self.wake()
 
     def wake(self) -> None:
@@ -156,38 +140,38 @@ class Sender:
         self.connected = True
         self.last_error = None
         connected_at = time.monotonic()
-        with self._lock:
-            others = [message for message in self._unsent if not message.retain]
-            self._unsent = deque([*self._state.values(), *others], maxlen=MAX_UNSENT)
+        self._posts.again()
         log.info("connected to the broker", extra={"broker": self._broker.url, "mqtt": int(link.version)})
+        in_flight = InFlight(link)
         self._outbox.online(True)
         try:
-            self._serve(link)
+            self._serve(link, in_flight)
             link.close()
         finally:
             self.connected = False
             self._outbox.online(False)
             link.abandon()
-            self._read_answers(link)
-            self._give_back()
+            self._read_answers(link, in_flight)
+            in_flight.give_back()
+            self.dispatch.release_all(attempt=1)
             self._short_sessions += 1
             if time.monotonic() - connected_at > STABLE_S:
                 self._short_sessions = 0
                 self._backoff.reset()
 
-    def _serve(self, link: Link) -> None:
+    def _serve(self, link: Link, in_flight: InFlight) -> None:
         while True:
-            self._read_answers(link)
+            self._read_answers(link, in_flight)
             self.dispatch.release_overdue()
-            self._send_state(link)
-            self._send_gaps(link)
-            self._send_batches(link)
-            if self._deadline is not None and (self._drained() or time.monotonic() >= self._deadline):
+            self._send_posts(in_flight)
+            self._send_gaps(in_flight)
+            self._send_batches(link, in_flight)
+            if self._deadline is not None and (self._drained(in_flight) or time.monotonic() >= self._deadline):
                 break
             link.wait(self._wait_s(), self._wake_read)
             with contextlib.suppress(BlockingIOError):
                 self._wake_read.recv(65536)
-        self._say_farewell(link)
+        self._say_farewell(link, in_flight)
 
     def _wait_s(self) -> float:
         waits = [IDLE_S, self.dispatch.wait_s()]
@@ -195,88 +179,69 @@ class Sender:
             waits += [0.1, self._deadline - time.monotonic()]
         return max(0.0, min(waits))
 
-    def _say_farewell(self, link: Link) -> None:
+    def _say_farewell(self, link: Link, in_flight: InFlight) -> None:
         if self._farewell is None:
             return
         answered: list[None] = []
-        self._track(link, self._farewell(), done=lambda: answered.append(None))
+        in_flight.send(self._farewell(), done=lambda: answered.append(None))
         deadline = time.monotonic() + 1.0
         while not answered and time.monotonic() < deadline:
             link.wait(0.1)
-            self._read_answers(link)
+            self._read_answers(link, in_flight)
 
-    def _drained(self) -> bool:
+    def _drained(self, in_flight: InFlight) -> bool:
         counts = self._outbox.counts
-        if self._unsent or self._in_flight:
+        if self._posts or in_flight:
             return False
         if not (counts.waiting or counts.in_flight):
             return True
         quiet_s = time.monotonic() - max(self._stop_at, self.dispatch.heard_at)
         return self._outbox.durable and self._outbox.trouble is None and quiet_s > SILENT_S
 
-    def _send_batches(self, link: Link) -> None:
-        while len(self._in_flight) < link.window and time.monotonic() >= self._paused_until:
+    def _send_posts(self, in_flight: InFlight) -> None:
+        while not in_flight.full and (message := self._posts.pop()):
+            in_flight.send(message)
+
+    def _send_gaps(self, in_flight: InFlight) -> None:
+        if in_flight.full or time.monotonic() < self._paused_until:
+            return
+        gaps = self._outbox.take_gaps()
+        if gaps:
+            payload = Gaps(device=self._topics.device, boot=self._outbox.boot, gaps=gaps)
+            in_flight.send(
+                Message(self._topics.gaps, msgspec.json.encode(payload)),
+                partial(self.dispatch.gaps_accepted, gaps),
+                partial(self._outbox.release_gaps, gaps),
+            )
+
+    def _send_batches(self, link: Link, in_flight: InFlight) -> None:
+        while not in_flight.full and time.monotonic() >= self._paused_until:
             batch = self.dispatch.next()
             if batch is None:
                 return
-            self._send_batch(link, batch)
+            self._send_batch(link, in_flight, batch)
 
-    def _send_batch(self, link: Link, batch: Batch) -> None:
+    def _send_batch(self, link: Link, in_flight: InFlight, batch: Batch) -> None:
         topic = self._topics.envelopes(batch.kind, batch.pipeline)
         payload = self._encode(batch)
         if link.max_bytes is not None and len(payload) + len(topic) + HEADER_BYTES > link.max_bytes:
-            self._too_large(link, batch)
+            self._send_less(link, in_flight, batch)
             return
         expiry_s = math.ceil(self.dispatch.resend_delay(batch.attempt)) if self.dispatch.by_collector else None
-        self._track(
-            link,
+        in_flight.send(
             Message(topic, payload, expiry_s=expiry_s),
             partial(self.dispatch.accepted, batch),
             partial(self.dispatch.release, batch),
         )
 
-    def _too_large(self, link: Link, batch: Batch) -> None:
-        """More than the broker takes: send halves; what is a single record can never get through."""
+    def _send_less(self, link: Link, in_flight: InFlight, batch: Batch) -> None:
+        """It is more than the broker takes: send halves; a single record can never get through."""
         if len(batch.records) == 1:
             self.dispatch.give_up(batch, TOO_LARGE)
             log.error("the broker takes no message of this size, a result is given up", extra={"bytes": link.max_bytes})
             return
         for half in self.dispatch.halves(batch):
-            self._send_batch(link, half)
-
-    def _send_gaps(self, link: Link) -> None:
-        if len(self._in_flight) >= link.window or time.monotonic() < self._paused_until:
-            return
-        gaps = self._outbox.take_gaps()
-        if gaps:
-            payload = Gaps(device=self._topics.device, boot=self._outbox.boot, gaps=gaps)
-            message = Message(self._topics.gaps, msgspec.json.encode(payload))
-            self._track(
-                link,
-                message,
-                partial(self.dispatch.gaps_accepted, gaps),
-                partial(self._outbox.release_gaps, gaps),
-            )
-
-    def _send_state(self, link: Link) -> None:
-        while self._unsent and len(self._in_flight) < link.window:
-            self._track(link, self._unsent.popleft())
-
-    def _track(
-        self,
-        link: Link,
-        message: Message,
-        done: Callable[[], None] = lambda: None,
-        undone: Callable[[], None] | None = None,
-    ) -> None:
-        try:
-            mid = link.publish(message)
-        except UplinkError:
-            if undone:
-                undone()
-            raise
-        if message.qos:
-            self._in_flight[mid] = _Sent(message.topic, done, undone)
+            self._send_batch(link, in_flight, half)
 
     def _encode(self, batch: Batch) -> bytes:
         payload = msgspec.json.encode(
@@ -291,34 +256,21 @@ class Sender:
         )
         return deflate(payload) if self._broker.deflate and len(payload) > DEFLATE_BYTES else payload
 
-    def _read_answers(self, link: Link) -> None:
+    def _read_answers(self, link: Link, in_flight: InFlight) -> None:
         self.unheard += link.unheard
         link.unheard = 0
-        while link.acknowledged:
-            mid, refusal = link.acknowledged.popleft()
-            sent = self._in_flight.pop(mid, None)
-            if sent is None:
-                continue
-            if refusal is None:
-                sent.done()
-                continue
-            self.refused += 1
-            facts = {"topic": sent.topic, "reason": refusal}
-            if sent.undone is None:
-                log.error("the broker refuses a message", extra=facts)
-                with self._lock:
-                    self._state.pop(sent.topic, None)  # mosquitto 2.0 hangs up after a refusal: do not provoke it again
-                continue
-            log.error("the broker refuses a message, trying again later", extra=facts)
-            self._paused_until = time.monotonic() + REFUSED_PAUSE_S
-            sent.undone()
+        in_flight.answers(self._refused)
 
-    def _give_back(self) -> None:
-        for sent in self._in_flight.values():
-            if sent.undone:
-                sent.undone()
-        self._in_flight.clear()
-        self.dispatch.release_all(attempt=1)
+    def _refused(self, sent: Sent, reason: str) -> None:
+        self.refused += 1
+        facts = {"topic": sent.topic, "reason": reason}
+        if sent.undone is None:
+            log.error("the broker refuses a message", extra=facts)
+            self._posts.forget(sent.topic)  # mosquitto 2.0 hangs up after a refusal: do not provoke it again
+            return
+        log.error("the broker refuses a message, trying again later", extra=facts)
+        self._paused_until = time.monotonic() + REFUSED_PAUSE_S
+        sent.undone()
 
     def _lost(self, error: UplinkError) -> None:
         delay = self._backoff.next_delay()
