@@ -20,7 +20,10 @@ class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 1.0
     max_bytes: Annotated[
         int,
-        Meta(ge=100_000, description="compressed, about 150 bytes a result; beyond it the oldest are given up"),
+        Meta(
+            ge=100_000,
+            description="compressed, about 170 bytes a result of five objects; beyond it the oldest are given up",
+        ),
     ] = 64_000_000
     max_rows: Annotated[int, Meta(ge=100, description="results, events and health records together")] = 1_000_000
     max_age_s: Annotated[
