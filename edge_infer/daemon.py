@@ -6,41 +6,59 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from edge_infer import __version__
+from edge_infer.deliver.commands import Arguments, Commands
 from edge_infer.deliver.lines import LinesSink
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.deliver.sink import Sink
-from edge_infer.draw import draw, encode_jpeg
+from edge_infer.errands import Errands
+from edge_infer.errors import EdgeInferError, UnavailableError, UsageError
 from edge_infer.health.process import clock_state, this_process
-from edge_infer.pipeline import Pipeline
-from edge_infer.registry import load_model, make_source
-from edge_infer.settings import Settings
-from edge_infer.types import Frame, Result
+from edge_infer.orders import orders
+from edge_infer.pipelines import Pipelines
+from edge_infer.settings import Settings, load_settings
+from edge_infer.tuning import live_part
+from edge_infer.types import Result
 from edge_infer.wire.payloads import Health, Info, PipelineInfo
+from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how soon a loss, a failure or an end is noticed
-DRAIN_S = 2.0  # for frames that were taken already
 TWICE_S = 0.5  # timeout(1) signals the process and its group: that is one wish, not two
 MQTT_EXPIRY = 3  # health intervals until brokers drop the last report
 
 
 class Daemon:
-    """Everything that runs on one device; `run` returns when all sources have ended or `stop` was called."""
+    """Everything that runs on one device; `run` returns when all sources have ended or `stop` was called.
 
-    def __init__(self, settings: Settings, *, stdout: bool = False, must_open: bool = False) -> None:
+    `file` is what `reload` reads again. `restarting` says after `run` that a command wants a new process.
+    """
+
+    def __init__(
+        self, settings: Settings, *, file: Path | None = None, stdout: bool = False, must_open: bool = False
+    ) -> None:
         self.settings = settings
+        self.restarting = False
+        self._file = file
+        self._errands = Errands()
+        self.pipelines = Pipelines(settings.pipelines, self._publish, self._publish_picture, must_open=must_open)
+        self.commands = self._make_commands(settings.mqtt.root) if settings.mqtt else None
         self.publisher = (
             MqttPublisher(
                 settings.mqtt,
                 device=settings.device.id,
                 state_dir=settings.device.state_dir,
+                outbox=settings.outbox,
+                commands=self.commands,
                 clock_state=clock_state,
             )
             if settings.mqtt
@@ -49,26 +67,19 @@ class Daemon:
         self.lines = [LinesSink(settings.file.path, settings.file.max_bytes)] if settings.file else []
         self.lines += [LinesSink(None)] if stdout else []
         self.sinks: list[Sink] = [*self.lines, *([self.publisher] if self.publisher else [])]
-        self.pipelines = [
-            Pipeline(
-                name,
-                partial(make_source, pipeline.source, name),
-                partial(load_model, pipeline),
-                self._publish,
-                max_frame_age_s=pipeline.max_frame_age_s,
-                workers=pipeline.model.workers,
-                must_open=must_open,
-                show=self._snapshots(name, pipeline.snapshot_s),
-            )
-            for name, pipeline in settings.pipelines.items()
-        ]
         self._stopping = threading.Event()
         self._started = time.monotonic()
-        self._described: dict[str, PipelineInfo] = {}
+        self._described: tuple[str, dict[str, PipelineInfo]] | None = None
 
     def stop(self) -> None:
         """Ask for a clean end; from any thread or a signal handler."""
         self._stopping.set()
+        self._errands.wake()
+
+    def reload(self) -> None:
+        """Ask for the configuration to be read again; from any thread or a signal handler."""
+        with suppress(UnavailableError):  # it is ending
+            self._errands.ask(self._reload, {})
 
     def run(self) -> None:
         """Run to the end.
@@ -78,13 +89,13 @@ class Daemon:
         """
         if self.publisher:
             self.publisher.start()
-        for pipeline in self.pipelines:
-            pipeline.start()
+        self.pipelines.start()
         log.info("started", extra={"device": self.settings.device.id, "pipelines": len(self.pipelines)})
         failure = None
         next_report = time.monotonic() + min(1.0, self.settings.health.interval_s)
         try:
-            while failure is None and not self._stopping.wait(TICK_S):
+            while failure is None and not self._stopping.is_set():
+                self._errands.do_next(TICK_S)
                 failure = self._failure()
                 self._watch()
                 if time.monotonic() >= next_report:
@@ -100,33 +111,59 @@ class Daemon:
 
     def _end(self) -> None:
         """Sources first, then what they have given, then delivery."""
-        for pipeline in self.pipelines:
-            pipeline.stop()
-        deadline = time.monotonic() + DRAIN_S
-        for pipeline in self.pipelines:
-            if not pipeline.join(max(0.1, deadline - time.monotonic())):
-                log.warning("a thread hangs and is left behind", extra={"pipeline": pipeline.name})
+        self._errands.close()
+        self.pipelines.stop()
         self._report()
         for sink in self.sinks:
             sink.close()
-        log.info("stopped", extra={"results": sum(pipeline.results for pipeline in self.pipelines)})
+        log.info("stopped", extra={"results": self.pipelines.results})
 
     def _publish(self, result: Result, pipeline: str) -> None:
         for sink in self.sinks:
             sink.publish(result, pipeline)
 
-    def _snapshots(self, pipeline: str, period_s: float | None) -> Callable[[Frame, Result], None]:
-        """What publishes a picture at most every `period_s` seconds."""
-        due = 0.0
+    def _publish_picture(self, jpeg: bytes, pipeline: str) -> None:
+        if self.publisher:
+            self.publisher.snapshot(jpeg, pipeline)
 
-        def show(frame: Frame, result: Result) -> None:
-            nonlocal due
-            if period_s is None or self.publisher is None or time.monotonic() < due:
-                return
-            due = time.monotonic() + period_s
-            self.publisher.snapshot(encode_jpeg(draw(frame.data, result)), pipeline)
+    def _make_commands(self, root: str) -> Commands:
+        acts = {**orders(self.pipelines), "reload": self._reload, "restart": self._restart}
+        return Commands(
+            Topics(self.settings.device.id, root),
+            {"ping": self._ping, **{name: partial(self._errands.ask, act) for name, act in acts.items()}},
+            allowed=self.settings.commands.allow,
+            token=self.settings.commands.token(),
+            clock_state=clock_state,
+        )
 
-        return show
+    def _ping(self, arguments: Arguments) -> object:
+        return self.publisher.ping(arguments) if self.publisher else None
+
+    def _restart(self, _arguments: Arguments) -> object:
+        log.info("a command asks for a restart")
+        self.restarting = True
+        self.stop()
+        return {"epoch": self.publisher.outbox.epoch if self.publisher else None}
+
+    def _reload(self, _arguments: Arguments) -> object:
+        try:
+            changes = self._take_over()
+        except EdgeInferError as error:
+            log.error("the configuration is refused, all stays as it was: %s", "; ".join(str(error).splitlines()))  # noqa: TRY400
+            raise
+        log.info("the configuration was read again", extra={name: ",".join(found) for name, found in changes.items()})
+        return changes
+
+    def _take_over(self) -> dict[str, list[str]]:
+        if self._file is None:
+            raise UsageError("there is no configuration file: the pipeline came from the command line")
+        new = load_settings(self._file)
+        token = new.commands.token()
+        changes = self.pipelines.change(new.pipelines)
+        self.settings, needs_restart = live_part(self.settings, new)
+        if self.commands:
+            self.commands.allow(new.commands.allow, token)
+        return changes | {"needs_restart": needs_restart}
 
     def _failure(self) -> Exception | None:
         failures = [pipeline.failure for pipeline in self.pipelines] + [sink.error for sink in self.lines]
@@ -135,13 +172,16 @@ class Daemon:
 
     def _watch(self) -> None:
         """Notice what is wrong, and say so."""
+        self.pipelines.refuse_late_pictures()
         reasons = {pipeline.name: trouble for pipeline in self.pipelines if (trouble := pipeline.trouble())}
         reasons |= {f"file {sink.path}": sink.trouble for sink in self.lines if sink.trouble}
         if not self.publisher:
             return
+        if self.publisher.outbox_trouble:
+            reasons["outbox"] = self.publisher.outbox_trouble
         described = {
             pipeline.name: PipelineInfo(
-                source=str(self.settings.pipelines[pipeline.name].source.__struct_config__.tag),
+                source=str(self.pipelines.settings[pipeline.name].source.__struct_config__.tag),
                 model=str(pipeline.model.id),
                 sha256=pipeline.model.id.sha256,
                 task=pipeline.model.task,
@@ -152,11 +192,12 @@ class Daemon:
             if pipeline.model
         }
         self.publisher.set_status("degraded" if reasons else "online", reasons)
-        if described != self._described:
-            self._described = described
-            self.publisher.set_info(self._info(described))
+        digest = msgspec.structs.replace(self.settings, pipelines=self.pipelines.settings).sha256()
+        if (digest, described) != self._described:
+            self._described = (digest, described)
+            self.publisher.set_info(self._info(digest, described))
 
-    def _info(self, described: dict[str, PipelineInfo]) -> Info:
+    def _info(self, digest: str, described: dict[str, PipelineInfo]) -> Info:
         libraries = {pipeline.model.runtime.library for pipeline in self.pipelines if pipeline.model}
         return Info(
             device=self.settings.device.id,
@@ -166,7 +207,7 @@ class Daemon:
             python=platform.python_version(),
             platform=platform.platform(),
             machine=platform.machine(),
-            config_sha256=self.settings.sha256(),
+            config_sha256=digest,
             pipelines=described,
         )
 
@@ -194,8 +235,8 @@ class Daemon:
 
 
 @contextmanager
-def stopped_by_signals(daemon: Daemon) -> Iterator[None]:
-    """SIGTERM and SIGINT end the daemon cleanly; one that comes later ends the process at once."""
+def led_by_signals(daemon: Daemon) -> Iterator[None]:
+    """SIGHUP reloads. SIGTERM and SIGINT end the daemon cleanly; one that comes later ends the process at once."""
     asked_at: float | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -206,7 +247,12 @@ def stopped_by_signals(daemon: Daemon) -> Iterator[None]:
         elif time.monotonic() - asked_at > TWICE_S:
             os._exit(128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {
+        signal.SIGTERM: stop,
+        signal.SIGINT: stop,
+        signal.SIGHUP: lambda _number, _frame: daemon.reload(),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from edge_infer.flow.mailbox import Closed, Mailbox
+from edge_infer.sources.pace import RateLimit
 from edge_infer.sources.source import EndOfStream, Source
 from edge_infer.types import Frame
 
@@ -17,16 +18,24 @@ class Intake:
     """One thread feeds it from a source, one or more take frames from it.
 
     `frames + skipped by the source == taken + dropped + waiting`: `drops` counts by cause: "overrun" (a newer
-    frame came first), "stale" (older than the age limit when its turn came), "stopped" (nobody took it any more), and
-    what the source left out itself.
+    frame came first), "stale" (older than the age limit when its turn came), "rate" (above `limit`), "paused",
+    "stopped" (nobody took it any more), and what the source left out itself. While it is paused a live source is read
+    on, so that it is known whether it still gives frames; a file waits.
+
+    Attributes:
+        max_age_s: of a live source; any thread may change it, as the next two
+        limit: on the frames of a live source
+        paused: nothing is handed over
     """
 
     def __init__(self, max_age_s: float) -> None:
+        self.max_age_s = max_age_s
+        self.limit = RateLimit(None)
+        self.paused = False
         self.frames = 0
         self.drops: Counter[str] = Counter()
         self.last_frame_ns: int | None = None  # monotonic: when the newest frame was captured
         self.live = True
-        self._max_age_ns = int(max_age_s * 1e9)
         self._mailbox: Mailbox[Frame] = Mailbox(1, lossy=True)
         self._unreported: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -51,6 +60,8 @@ class Intake:
             self.frames += 1
             self.last_frame_ns = frame.captured_ns
             progress()
+            if self._left_out(stopping):
+                continue
             before = self._mailbox.dropped
             if not self._hand_over(frame, stopping):
                 self._drop("stopped", 1)
@@ -64,7 +75,7 @@ class Intake:
             Closed: no more will come.
         """
         frame = self._mailbox.get(timeout)
-        if frame is not None and self.live and time.monotonic_ns() - frame.captured_ns > self._max_age_ns:
+        if frame is not None and self.live and time.monotonic_ns() - frame.captured_ns > self.max_age_s * 1e9:
             self._drop("stale", 1)
             return None
         return frame
@@ -85,6 +96,15 @@ class Intake:
         with self._lock:
             unreported, self._unreported = self._unreported, Counter()
         return dict(unreported)
+
+    def _left_out(self, stopping: threading.Event) -> bool:
+        """True for a frame of a live source that is not wanted; holds up a file while it is paused."""
+        while self.paused and not self.live and not stopping.wait(CHECK_S):
+            pass
+        if not self.live or (not self.paused and self.limit.admits(time.monotonic_ns())):
+            return False
+        self._drop("paused" if self.paused else "rate", 1)
+        return True
 
     def _hand_over(self, frame: Frame, stopping: threading.Event) -> bool:
         with suppress(Closed):

@@ -4,11 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Literal
 
-from edge_infer.errors import DelegateError, InputError, ModelError, SourceError, UnavailableError
+from edge_infer.errors import DelegateError, EdgeInferError, InputError, ModelError, SourceError, UnavailableError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.flow.mailbox import Closed
 from edge_infer.flow.worker import Worker
@@ -23,9 +23,10 @@ log = logging.getLogger(__name__)
 
 # A camera that comes back is found within this: small, because opening is cheap and a missed intruder is not.
 SOURCE_BACKOFF_CAP_S = 2.0
+PAUSED = "paused by a command"
 STOP_SOURCE_S = 1.0  # a read that blocks longer is left behind
 
-State = Literal["starting", "running", "lost", "ended"]
+State = Literal["starting", "running", "paused", "lost", "ended"]
 
 
 class Pipeline:
@@ -33,6 +34,8 @@ class Pipeline:
 
     `state` is `lost` while a live source gives no frames: it is opened again for ever (unless `must_open`, and it
     could never be opened). `show` sees each frame with its result, after it was published.
+
+    `intake` may be paused and limited, and the model exchanged, while it runs.
     """
 
     def __init__(
@@ -54,8 +57,8 @@ class Pipeline:
         self.model: Model | None = None
         self._open_source = open_source
         self._load_model = load_model
+        self._next: dict[str, Model] = {}  # by worker: what it goes on with
         self._publish = publish
-        self._max_frame_age_s = max_frame_age_s
         self._must_open = must_open
         self._show = show
         self._times = StageTimes()
@@ -91,7 +94,28 @@ class Pipeline:
             infer_ended &= worker.join(max(0.0, deadline - time.monotonic()))
         if infer_ended:
             self.intake.abandon()
+            self._close_spares()
         return source_ended and infer_ended
+
+    def exchange_model(self, load_model: Callable[[], Model]) -> None:
+        """From the next frame on, and after each failure, ask what `load_model` gives; until then the present model.
+
+        Raises:
+            EdgeInferError: it cannot be loaded, or not onto the same device; nothing has changed.
+        """
+        fresh: dict[str, Model] = {}
+        try:
+            for worker in self._infer:
+                fresh[worker.name] = model = load_model()
+                if self.model and model.device != self.model.device:
+                    raise DelegateError(f"{self.name} would leave {self.model.device}: {model.fallback_reason}")
+        except EdgeInferError:
+            for model in fresh.values():
+                model.close()
+            raise
+        self._load_model = load_model
+        self._close_spares()
+        self._next.update(fresh)
 
     @property
     def ended(self) -> bool:
@@ -108,8 +132,10 @@ class Pipeline:
         """How the source is doing."""
         if not self._source.alive:
             return "ended"
-        if self._source.last_retry or (self.intake.live and self._silence_s() > self._max_frame_age_s):
+        if self._source.last_retry or (self.intake.live and self._silence_s() > self.intake.max_age_s):
             return "lost"
+        if self.intake.paused:
+            return "paused"
         return "running" if self.intake.frames else "starting"
 
     def trouble(self) -> str | None:
@@ -128,6 +154,8 @@ class Pipeline:
         failing = next((worker.last_retry for worker in self._infer if worker.last_retry), None)
         if failing:
             return str(failing)
+        if self.intake.paused:
+            return PAUSED
         return self.model.fallback_reason if self.model and self.model.status == "degraded" else None
 
     def health(self) -> PipelineHealth:
@@ -158,7 +186,7 @@ class Pipeline:
         return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._awaited_ns)) / 1e9
 
     def _why_lost(self) -> str:
-        return str(self._source.last_retry or f"no frame for {self._max_frame_age_s:g} s")
+        return str(self._source.last_retry or f"no frame for {self.intake.max_age_s:g} s")
 
     def _capture(self, worker: Worker) -> None:
         while not self._ready.wait(CHECK_S):  # frames that nobody can take yet would only be dropped
@@ -178,14 +206,27 @@ class Pipeline:
             raise
 
     def _predict_all(self, worker: Worker) -> None:
-        with self._load_model() as model, suppress(Closed):
-            self.model = model
+        with ExitStack() as loaded, suppress(Closed):
+            model = self._use(loaded.enter_context(self._load_model()))
             self._ready.set()
             while True:
                 frame = self.intake.take()
+                if fresh := self._next.pop(worker.name, None):
+                    loaded.close()
+                    model = self._use(loaded.enter_context(fresh))
                 if frame is not None:
                     self._predict(model, frame)
                     worker.progress()
+
+    def _use(self, model: Model) -> Model:
+        self.model = model
+        return model
+
+    def _close_spares(self) -> None:
+        """Close the models that nobody has gone on with."""
+        while self._next:
+            with suppress(KeyError):  # a worker was quicker
+                self._next.popitem()[1].close()
 
     def _predict(self, model: Model, frame: Frame) -> None:
         wait_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6

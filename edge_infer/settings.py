@@ -1,6 +1,7 @@
 """What a configuration file may say. These structs are the manual: `config sample` prints their descriptions."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -9,8 +10,9 @@ from msgspec import Meta, Struct
 
 from edge_infer import config
 from edge_infer.bundle.manifest import Decode, Prepare
-from edge_infer.deliver.broker import Broker
+from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.errors import UnavailableError
+from edge_infer.mqtt.broker import Broker
 from edge_infer.runtime.delegate import DEVICE
 from edge_infer.wire.topics import NAME
 
@@ -18,6 +20,7 @@ CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
 
 PipelineName = Annotated[str, Meta(pattern=NAME, examples=["door"])]
 Side = Annotated[int, Meta(ge=16, le=16384)]
+CommandName = Literal["ping", "snapshot", "pause", "resume", "reload", "set", "restart"]
 Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
 
 
@@ -144,14 +147,50 @@ class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     interval_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 10.0
 
 
+class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be asked of this device over MQTT."""
+
+    allow: Annotated[tuple[CommandName, ...], Meta(description="the commands that are obeyed (docs/commands.md)")] = (
+        "ping",
+    )
+    token_file: Annotated[
+        Path | None,
+        Meta(
+            description="file with a secret in its first line, which all but ping must carry; or the name of a systemd "
+            "credential"
+        ),
+    ] = None
+
+    def token(self) -> str | None:
+        """The secret.
+
+        Raises:
+            UnavailableError: the file cannot be read, or holds none.
+        """
+        if self.token_file is None:
+            return None
+        credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / self.token_file.name
+        found = "CREDENTIALS_DIRECTORY" in os.environ and credential.is_file()
+        path = credential if found else self.token_file
+        try:
+            token = path.read_text("utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnavailableError(f"cannot read the token of the commands in {path}: {error}") from error
+        if not token:
+            raise UnavailableError(f"the first line of {path} is empty: write the token of the commands there")
+        return token
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration of one daemon."""
 
     version: Annotated[Literal[1], Meta(description="of this file's format")]
     device: DeviceSettings
     mqtt: Annotated[Broker | None, Meta(description="the broker; without it results go to file or stdout only")] = None
+    outbox: OutboxSettings = OutboxSettings()
     file: Annotated[FileSettings | None, Meta(description="results as JSON lines, too")] = None
     health: HealthSettings = HealthSettings()
+    commands: CommandSettings = CommandSettings()
     pipelines: Annotated[
         dict[PipelineName, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)
     ]

@@ -8,6 +8,7 @@ from waiting import DEADLINE, until
 from edge_infer.errors import SourceError
 from edge_infer.flow.mailbox import Closed
 from edge_infer.intake import Intake
+from edge_infer.sources.pace import RateLimit
 from edge_infer.sources.source import EndOfStream
 
 
@@ -137,3 +138,65 @@ def test_counts_add_up_while_frames_are_taken() -> None:
     assert intake.frames == 3000 == len(taken) + intake.drops.total()
     assert taken == sorted(set(taken))
     assert taken[-1] == 2999
+
+
+def test_a_paused_live_source_is_read_on_and_its_frames_are_counted() -> None:
+    intake = Intake(60.0)
+    intake.paused = True
+
+    def resume() -> None:
+        intake.paused = False
+
+    intake.feed(ScriptedSource([0, 1, 2, resume, 3], live=True), threading.Event())
+    intake.close()
+    assert rest_of(intake) == [3]
+    assert intake.drops == {"paused": 3}
+    assert intake.frames == 4
+
+
+def test_a_paused_file_waits_and_loses_nothing() -> None:
+    intake, stopping = Intake(60.0), threading.Event()
+    intake.paused = True
+    thread = threading.Thread(
+        target=lambda: (intake.feed(ScriptedSource(range(3), live=False), stopping), intake.close()), daemon=True
+    )
+    thread.start()
+    assert intake.take(0.05) is None
+    intake.paused = False
+    assert rest_of(intake, DEADLINE) == [0, 1, 2]
+    thread.join(DEADLINE)
+    assert not intake.drops
+
+
+def test_a_paused_file_can_be_stopped() -> None:
+    intake, stopping = Intake(60.0), threading.Event()
+    intake.paused = True
+    thread = threading.Thread(target=lambda: intake.feed(ScriptedSource(range(99), live=False), stopping), daemon=True)
+    thread.start()
+    until(lambda: intake.frames == 1)
+    stopping.set()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    intake.abandon()
+    assert intake.drops == {"stopped": 1}
+
+
+def test_frames_of_a_live_source_above_the_limit_are_dropped_with_their_cause() -> None:
+    intake = Intake(60.0)
+    intake.limit = RateLimit(0.001)
+    intake.feed(ScriptedSource(range(5), live=True), threading.Event())
+    intake.close()
+    assert rest_of(intake) == [0]
+    assert intake.drops == {"rate": 4}
+
+
+def test_the_limit_does_not_hold_for_files() -> None:
+    intake = Intake(60.0)
+    intake.limit = RateLimit(0.001)
+    thread = threading.Thread(
+        target=lambda: (intake.feed(ScriptedSource(range(5), live=False), threading.Event()), intake.close()),
+        daemon=True,
+    )
+    thread.start()
+    assert rest_of(intake, DEADLINE) == [0, 1, 2, 3, 4]
+    thread.join(DEADLINE)

@@ -51,7 +51,7 @@ def _from_arguments(args: argparse.Namespace) -> "Settings":
     from edge_infer import settings as s
     from edge_infer.bundle.manifest import Decode, Prepare
     from edge_infer.config import from_options
-    from edge_infer.deliver.broker import Broker
+    from edge_infer.mqtt.broker import Broker
     from edge_infer.registry import source_settings
 
     said = {name: value for name, value in (("size", args.size), ("fps", args.fps)) if value is not None}

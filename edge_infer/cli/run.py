@@ -20,12 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until the sources end or a signal comes."""
     from edge_infer import logs
-    from edge_infer.daemon import Daemon, stopped_by_signals
+    from edge_infer.daemon import Daemon, led_by_signals
+    from edge_infer.errors import StalledError
+    from edge_infer.settings import find_config
 
     logs.configure(args.log_level, args.log_format)
     settings = settings_of(args)
     has_sink = settings.mqtt or settings.file
-    daemon = Daemon(settings, stdout=args.stdout or not has_sink, must_open=args.fail_fast or args.source is not None)
-    with stopped_by_signals(daemon):
+    daemon = Daemon(
+        settings,
+        file=find_config(args.config) if args.source is None else None,
+        stdout=args.stdout or not has_sink,
+        must_open=args.fail_fast or args.source is not None,
+    )
+    with led_by_signals(daemon):
         daemon.run()
-    return 0
+    return StalledError.exit_code if daemon.restarting else 0  # systemd starts it anew
