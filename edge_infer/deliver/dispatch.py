@@ -1,6 +1,7 @@
 """Which records are sent next, and what becomes of them: lanes, resending, acknowledgements. No network here."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Dispatch:
         self._bucket = TokenBucket(backlog_per_s, clock)
         self._awaited: dict[tuple[int, int], Awaited] = {}
         self._awaited_gaps: list[tuple[float, tuple[Gap, ...]]] = []  # (when they are reported again, which)
+        self._due_at = math.inf  # nothing awaited is due before
         self._turn = 0
 
     def next(self) -> Batch | None:
@@ -57,8 +59,9 @@ class Dispatch:
         lanes = (self._backlog, self._live) if self._turn % BACKLOG_TURN == 0 else (self._live, self._backlog)
         batch = lanes[0]() or lanes[1]()
         if batch:
-            delay = self.resend_delay(batch.attempt)
-            self._awaited[batch.epoch, batch.first] = Awaited(batch.last, batch.attempt, self._clock() + delay)
+            due = self._clock() + self.resend_delay(batch.attempt)
+            self._awaited[batch.epoch, batch.first] = Awaited(batch.last, batch.attempt, due)
+            self._due_at = min(self._due_at, due)
         return batch
 
     def _live(self) -> Batch | None:
@@ -78,10 +81,8 @@ class Dispatch:
 
     def wait_s(self) -> float:
         """Seconds until `next` may have something that it has not now, for reasons of time."""
-        waits = [self._bucket.wait_s() or MAX_RESEND_S]
-        if self.by_collector and self._awaited:
-            waits.append(max(0.0, min(awaited.due for awaited in self._awaited.values()) - self._clock()))
-        return min(waits)
+        bucket_s = self._bucket.wait_s() or MAX_RESEND_S
+        return min(bucket_s, max(0.0, self._due_at - self._clock())) if self.by_collector else bucket_s
 
     def accepted(self, batch: Batch) -> None:
         """The broker has taken it."""
@@ -98,7 +99,9 @@ class Dispatch:
     def gaps_accepted(self, gaps: tuple[Gap, ...]) -> None:
         """The broker has taken their report."""
         if self.by_collector:
-            self._awaited_gaps.append((self._clock() + self._resend_s, gaps))
+            due = self._clock() + self._resend_s
+            self._awaited_gaps.append((due, gaps))
+            self._due_at = min(self._due_at, due)
             return
         for gap in gaps:
             self._outbox.acknowledge_gap(gap.epoch, gap.first)
@@ -140,15 +143,17 @@ class Dispatch:
 
     def release_overdue(self) -> None:
         """Send again what was not acknowledged in time."""
-        if not self.by_collector:
-            return
         now = self._clock()
+        if not self.by_collector or now < self._due_at:
+            return
         for (epoch, first), awaited in list(self._awaited.items()):
             if awaited.due <= now:
                 del self._awaited[epoch, first]
                 self._outbox.release(epoch, first, awaited.last, attempt=awaited.attempt + 1)
         while self._awaited_gaps and self._awaited_gaps[0][0] <= now:
             self._outbox.release_gaps(self._awaited_gaps.pop(0)[1])
+        dues = [awaited.due for awaited in self._awaited.values()] + [due for due, _ in self._awaited_gaps[:1]]
+        self._due_at = min(dues, default=math.inf)
 
     def release_all(self, attempt: int) -> None:
         """Send again all that was not acknowledged: the connection is another, or a collector came back."""
