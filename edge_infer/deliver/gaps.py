@@ -29,6 +29,11 @@ class Gaps:
         return len(self._entries)
 
     @property
+    def unreported(self) -> bool:
+        """Some are not on their way."""
+        return any(not entry.sent for entry in self._entries.values())
+
+    @property
     def oldest(self) -> tuple[int, int] | None:
         """(epoch, first) of the oldest."""
         return min(self._entries, default=None)

@@ -17,6 +17,7 @@ from edge_infer.wire.topics import Kind
 
 MAX_BATCH_ROWS = 50  # beyond this a bigger message saves nothing more (collector rate, docs/adr/0004)
 MAX_BATCH_BYTES = 64_000
+BACKLOG_ROWS = 500  # fewer go out at once and in order, whatever the limits of a backlog
 URGENT_BYTES = 4_000_000  # in RAM only: the disk should take them at once
 
 
@@ -113,13 +114,15 @@ class Outbox:
         accounts.wait(chunk, record.seq, record.seq)
 
     def online(self, online: bool) -> None:
-        """The connection is there: what is made from now on goes out before what waits; or it is gone."""
+        """The connection is there: what is made from now on goes out before a backlog; or it is gone."""
         with self.changed:
             self._online = online
             self._accounts.growing.clear()
-            if not online:
-                for shelf in self._accounts.shelves.values():
+            for shelf in self._accounts.shelves.values():
+                if not online:
                     shelf.all_to_backlog()
+                elif self.counts.waiting <= BACKLOG_ROWS:
+                    shelf.all_to_live()
 
     def take(self, *, live: bool) -> Batch | None:
         """The oldest records that wait, the most important first, now in flight.
@@ -197,6 +200,11 @@ class Outbox:
         """Ranges that were given up and are not on their way; those that the disk knows, where there is one."""
         with self.changed:
             return self._accounts.gaps.take(stored_only=self.durable and not self.trouble)
+
+    def has_gaps(self) -> bool:
+        """Some ranges that were given up are not on their way."""
+        with self.changed:
+            return self._accounts.gaps.unreported
 
     def release_gaps(self, gaps: tuple[Gap, ...]) -> None:
         """The report may not have arrived."""

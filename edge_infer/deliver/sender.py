@@ -28,7 +28,7 @@ from edge_infer.wire.topics import Topics
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0  # how long a stop waits for acknowledgements
-SILENT_S = 1.0  # ... while some still come; what is on the disk can wait for the next start
+SILENT_S = 1.5  # ... while some still come; what is on the disk can wait for the next start
 REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is tried again
 SHORT_SESSIONS = 3  # in a row: somebody hangs up on us, and not the network
 TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
@@ -193,7 +193,7 @@ class Sender:
         counts = self._outbox.counts
         if self._posts or in_flight:
             return False
-        if not (counts.waiting or counts.in_flight):
+        if not (counts.waiting or counts.in_flight or self._outbox.has_gaps()):
             return True
         quiet_s = time.monotonic() - max(self._stop_at, self.dispatch.heard_at)
         return self._outbox.durable and self._outbox.trouble is None and quiet_s > SILENT_S

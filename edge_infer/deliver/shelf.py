@@ -57,6 +57,14 @@ class Shelf:
         for chunk in self.chunks:
             chunk.live = False
 
+    def all_to_live(self) -> None:
+        """What waits is so little that it goes out before what is made next."""
+        while self._backlog:
+            chunk = heapq.heappop(self._backlog)[2]
+            chunk.live = chunk.queued = bool(chunk.waiting)
+            if chunk.waiting:
+                self._live.append(chunk)
+
     def next(self, *, live: bool) -> Chunk | None:
         """The chunk whose turn it is."""
         if live:

@@ -115,7 +115,7 @@ class CollectorStatus(Struct, frozen=True, kw_only=True):
     time: float
 
 
-class StatusMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StatusMessage(Struct, frozen=True, kw_only=True):
     """Whether the device is there. `offline` is a clean end; `lost` is the last will, spoken by the broker."""
 
     schema: Literal["edge-infer/status@1"] = "edge-infer/status@1"

@@ -210,3 +210,18 @@ def test_a_collector_that_may_not_be_heard_leaves_results_waiting(tmp_path: Path
         started = time.monotonic()
         assert publisher.close() == 1
         assert time.monotonic() - started < 5.0
+
+
+def test_a_clean_end_reports_what_was_given_up(
+    mosquitto: Mosquitto, subscriber: Subscriber, publish_to: Publishers
+) -> None:
+    publisher = publish_to(mosquitto.url, outbox=OutboxSettings(max_bytes=20_000))
+    for number in range(300):
+        publisher.publish(a_result(number))
+    publisher.close()
+    until(lambda: "offline" in subscriber.states(), what="the goodbye")
+    gaps = [gap for heard in subscriber.on("/gaps") for gap in msgspec.json.decode(heard.payload, type=Gaps).gaps]
+    given_up = sum((gap.last or 0) - gap.first + 1 for gap in gaps)
+    assert given_up == publisher.health().evicted > 0
+    numbers = {n for gap in gaps for n in range(gap.first, (gap.last or 0) + 1)} | set(subscriber.seqs())
+    assert numbers == set(range(1, 301))  # one that was on its way when it was given up may be both

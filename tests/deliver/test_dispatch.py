@@ -7,7 +7,7 @@ import pytest
 from edge_infer.deliver import dispatch as module
 from edge_infer.deliver.dispatch import Dispatch
 from edge_infer.deliver.limits import OutboxSettings
-from edge_infer.deliver.outbox import MAX_BATCH_ROWS, Outbox
+from edge_infer.deliver.outbox import BACKLOG_ROWS, MAX_BATCH_ROWS, Outbox
 from edge_infer.deliver.records import Batch
 from edge_infer.wire.payloads import Ack
 from edge_infer.wire.topics import Kind
@@ -134,11 +134,11 @@ def test_the_backlog_is_limited_in_rate_and_what_is_live_is_not() -> None:
 
 def test_one_send_in_four_is_left_to_the_backlog() -> None:
     bench = Bench()
-    bench.put(10 * MAX_BATCH_ROWS)
+    bench.put(BACKLOG_ROWS + 1)
     bench.box.online(True)
     bench.put(10 * MAX_BATCH_ROWS)
     firsts = [bench.take().first for _ in range(8)]
-    assert sum(first <= 10 * MAX_BATCH_ROWS for first in firsts) == 2
+    assert sum(first <= BACKLOG_ROWS + 1 for first in firsts) == 2
 
 
 def test_a_backlog_waits_for_a_silent_collector_and_what_is_live_does_not() -> None:

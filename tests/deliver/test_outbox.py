@@ -75,7 +75,10 @@ def test_a_batch_is_limited_in_rows_and_bytes() -> None:
     assert taken(big) == [(1, 2), (3, 3)]
 
 
-def test_what_was_made_since_the_connection_is_live_and_goes_apart_from_the_backlog() -> None:
+def test_what_was_made_since_the_connection_is_live_and_goes_apart_from_the_backlog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BACKLOG_ROWS", 1)
     outbox = box()
     put(outbox, 2)
     outbox.online(True)
@@ -86,6 +89,18 @@ def test_what_was_made_since_the_connection_is_live_and_goes_apart_from_the_back
     outbox.online(False)
     assert taken(outbox, live=True) == []
     assert taken(outbox) == [(5, 5)]
+
+
+def test_what_waits_goes_first_and_in_order_while_it_is_little() -> None:
+    outbox = box()
+    put(outbox, 2)
+    first = take(outbox)
+    put(outbox, 2)
+    outbox.release(1, first.first, first.last, attempt=1)
+    outbox.online(True)
+    put(outbox, 2)
+    assert taken(outbox, live=True) == [(1, 4), (5, 6)]
+    assert taken(outbox) == []
 
 
 def test_what_was_released_waits_again_before_what_is_younger() -> None:
