@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     print()
     print(f"{summary['received']} of {summary['published']} results arrived, {summary['lost']} lost, ", end="")
     print(f"{summary['fps']} fps, 95 % of them within {summary['p95_ms']} ms of the frame's capture")
+    print(f"{summary['rows']} rows in the collector's database, {summary['missing']} missing, ", end="")
+    print(f"{summary['double']} double, says its audit")
     if summary["iou_mean"] is not None:
         print(f"mean overlap of the detected face with the true one: {summary['iou_mean']}")
     print(f"the last picture, as the subscriber received it: {args.out}")

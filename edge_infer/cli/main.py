@@ -21,6 +21,8 @@ COMMANDS = {
     "check": "try configuration, models, sources and broker, without running",
     "devices": "cameras and accelerators of this machine",
     "bench": "how fast a model runs, bare and in a pipeline",
+    "collector": "store what devices publish in a database, and prove that nothing is missing",
+    "outbox": "what waits for delivery on this device",
     "config": "make, check and explain configuration files",
     "completion": "print a completion script for a shell",
 }

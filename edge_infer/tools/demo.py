@@ -1,4 +1,4 @@
-"""The main job on one machine: a broker, the daemon and a subscriber, each a process of its own."""
+"""The main job on one machine: a broker, the daemon, a subscriber and a collector, each a process of its own."""
 
 import contextlib
 import json
@@ -27,6 +27,7 @@ from edge_infer.wire.payloads import WireResult
 
 DEVICE = "demo"
 PIPELINE = "faces"
+DATABASE = "collected.db"
 FPS = 15.0  # of the still source
 SIZE = (640, 480)
 START_S = 30.0  # importing OpenCV from a cold SD card takes this long
@@ -69,16 +70,19 @@ class Demo:
             yaml = self._configuration(url, folder)
             (folder / "config.yaml").write_text(yaml)
             self.say(f"The daemon's configuration:\n\n{yaml}\nWhat a subscriber sees:\n")
-            with self._subscriber(url, folder) as subscriber:
+            with self._subscriber(url, folder) as subscriber, self._collector(url, folder) as collector:
                 wait_for((folder / "results.jsonl").exists, subscriber, "the subscriber")
                 self._run_daemon(folder)
                 subscriber.wait(STOP_S)
+                collector.terminate()
+                collector.wait(STOP_S)
             counted = json.loads((folder / "summary.json").read_text())
+            audited = audit(folder / DATABASE)
             results = [
                 msgspec.json.decode(line, type=Received)
                 for line in (folder / "results.jsonl").read_bytes().splitlines()
             ]
-        return self._summary(counted, results)
+        return self._summary(counted, results) | audited
 
     def _run_daemon(self, folder: Path) -> None:
         results = folder / "results.jsonl"
@@ -97,6 +101,10 @@ class Demo:
         command += ["--results", str(folder / "results.jsonl"), "--snapshot", str(self.picture)]
         command += ["--summary", str(folder / "summary.json")]
         return started(command, subprocess.DEVNULL if self.quiet else None, subprocess.DEVNULL if self.quiet else None)
+
+    def _collector(self, url: str, folder: Path) -> "AbstractContextManager[subprocess.Popen[bytes]]":
+        command = [*EDGE_INFER, "collector", "run", "--mqtt", url, "--db", str(folder / DATABASE)]
+        return started([*command, "--log-level", "error"], subprocess.DEVNULL, None)
 
     def _summary(self, counted: dict[str, Any], results: list["Received"]) -> dict[str, Any]:
         ages_ms = [(result.received_at - result.time) * 1e3 for result in results]
@@ -133,7 +141,7 @@ class Demo:
         source = {name: v for name, v in msgspec.to_builtins(self.source, enc_hook=str).items() if v not in (None, "")}
         return f"""version: 1
 device: {{id: {DEVICE}, state_dir: {folder / "state"}}}
-mqtt: {{url: "{url}"}}
+mqtt: {{url: "{url}", ack: collector}}
 health: {{interval_s: 1}}
 pipelines:
   {PIPELINE}:
@@ -141,6 +149,20 @@ pipelines:
     model: {{path: {self.model.resolve()}}}
     snapshot_s: 1
 """
+
+
+def audit(database: Path) -> dict[str, int]:
+    """How many results are rows in the collector's database, and how many numbers are missing or there twice."""
+    command = [*EDGE_INFER, "collector", "audit", "--db", str(database), "--json"]
+    said = subprocess.run(command, capture_output=True, check=False, timeout=START_S)
+    if not said.stdout:
+        raise EdgeInferError(f"the audit fails: {said.stderr.decode(errors='replace').strip()}")
+    epochs = json.loads(said.stdout)["epochs"]
+
+    def count(what: str) -> int:
+        return sum(last - first + 1 for epoch in epochs for first, last in epoch[what])
+
+    return {"rows": sum(epoch["rows"] for epoch in epochs), "missing": count("missing"), "double": count("double")}
 
 
 class Received(WireResult, frozen=True, kw_only=True):

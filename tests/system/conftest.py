@@ -1,12 +1,15 @@
 """Fixtures: a broker, a small model, a picture, and configurations of them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from broker import Mosquitto
+from collected import Collect, Collector
 from command import REPOSITORY
 
 CONFIG = """version: 1
@@ -50,3 +53,10 @@ def configure(tmp_path: Path, model: Path, picture: Path) -> Callable[..., Path]
         return path
 
     return configure
+
+
+@pytest.fixture
+def collect(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Collect]:
+    """Starts a collector; all are killed at the end."""
+    with ExitStack() as stack:
+        yield lambda *arguments, url=mosquitto.url: stack.enter_context(Collector(tmp_path, url, *arguments))

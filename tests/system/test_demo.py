@@ -28,8 +28,9 @@ def test_the_demo_finds_the_face_where_it_is_and_loses_nothing(tmp_path: Path) -
     ran = demo("--seconds", "3", "--json", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     summary = json.loads(ran.stdout.splitlines()[-1])
-    assert set(summary) == {"published", "received", "lost", "fps", "p95_ms", "iou_mean"}
-    assert summary["published"] == summary["received"] >= 30
+    assert set(summary) == {"published", "received", "lost", "fps", "p95_ms", "iou_mean", "rows", "missing", "double"}
+    assert summary["published"] == summary["received"] == summary["rows"] >= 30
+    assert summary["missing"] == summary["double"] == 0
     assert summary["lost"] == 0
     assert summary["iou_mean"] >= 0.5
     assert summary["p95_ms"] > 0
@@ -46,6 +47,7 @@ def test_the_demo_for_people_shows_configuration_table_and_summary(tmp_path: Pat
     assert ran.returncode == 0, ran.stderr
     assert "kind" in ran.stdout
     assert "results arrived, 0 lost" in ran.stdout
+    assert "0 missing, 0 double" in ran.stdout
     assert all(stage in ran.stdout for stage in ("wait", "prepare", "infer", "decode", "publish", "total"))
     assert "face 0." in ran.stdout
     assert (tmp_path / "picture.jpg").is_file()

@@ -1,0 +1,1 @@
+"""Measurements of delivery: what it writes on a device, what a collector takes."""
