@@ -1,16 +1,12 @@
 """The daemon: pipelines, delivery and health of one device, from start to exit code."""
 
 import logging
-import os
 import platform
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -33,7 +29,6 @@ from edge_infer.wire.topics import Topics
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how soon a loss, a failure or an end is noticed
-TWICE_S = 0.5  # timeout(1) signals the process and its group: that is one wish, not two
 MQTT_EXPIRY = 3  # health intervals until brokers drop the last report
 
 
@@ -232,29 +227,3 @@ class Daemon:
             ),
             expiry_s=int(self.settings.health.interval_s * MQTT_EXPIRY) + 1,
         )
-
-
-@contextmanager
-def led_by_signals(daemon: Daemon) -> Iterator[None]:
-    """SIGHUP reloads. SIGTERM and SIGINT end the daemon cleanly; one that comes later ends the process at once."""
-    asked_at: float | None = None
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked_at
-        if asked_at is None:
-            asked_at = time.monotonic()
-            daemon.stop()
-        elif time.monotonic() - asked_at > TWICE_S:
-            os._exit(128 + number)
-
-    handlers = {
-        signal.SIGTERM: stop,
-        signal.SIGINT: stop,
-        signal.SIGHUP: lambda _number, _frame: daemon.reload(),
-    }
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

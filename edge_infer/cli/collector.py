@@ -1,20 +1,14 @@
 """`edge-infer collector`."""
 
 import argparse
-import os
-import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from edge_infer.cli.options import add_json, add_logging, positive
 from edge_infer.cli.watch import add_broker
 
-TWICE_S = 0.5  # timeout(1) signals the process and its group: that is one wish, not two
 DAY_S = 86_400.0
 MISSING = 1  # exit code of `audit`
 
@@ -78,6 +72,7 @@ def _run(args: argparse.Namespace) -> int:
     from edge_infer.collector.database import open_database
     from edge_infer.collector.service import Collector
     from edge_infer.config import from_options
+    from edge_infer.flow.signals import led_by_signals
     from edge_infer.mqtt.broker import Broker
     from edge_infer.wire.topics import check_name, level_of
 
@@ -90,30 +85,9 @@ def _run(args: argparse.Namespace) -> int:
         client_id=check_name("id", args.id or level_of(f"collector-{socket.gethostname()}")),
         retention_s=args.retention_days and args.retention_days * DAY_S,
     )
-    with stopped_by_signals(collector.stop):
+    with led_by_signals(collector.stop):
         collector.run()
     return 0
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop`; one that comes later ends the process at once."""
-    asked_at: float | None = None
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked_at
-        if asked_at is None:
-            asked_at = time.monotonic()
-            stop()
-        elif time.monotonic() - asked_at > TWICE_S:
-            os._exit(128 + number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _audit(args: argparse.Namespace) -> int:

@@ -20,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until the sources end or a signal comes."""
     from edge_infer import logs
-    from edge_infer.daemon import Daemon, led_by_signals
+    from edge_infer.daemon import Daemon
     from edge_infer.errors import StalledError
+    from edge_infer.flow.signals import led_by_signals
     from edge_infer.settings import find_config
 
     logs.configure(args.log_level, args.log_format)
@@ -33,6 +34,6 @@ def run(args: argparse.Namespace) -> int:
         stdout=args.stdout or not has_sink,
         must_open=args.fail_fast or args.source is not None,
     )
-    with led_by_signals(daemon):
+    with led_by_signals(daemon.stop, daemon.reload):
         daemon.run()
     return StalledError.exit_code if daemon.restarting else 0  # systemd starts it anew

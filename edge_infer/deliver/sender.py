@@ -13,6 +13,7 @@ import msgspec
 
 from edge_infer.deliver.accounts import TOO_LARGE
 from edge_infer.deliver.dispatch import Dispatch
+from edge_infer.deliver.envelope import envelope
 from edge_infer.deliver.in_flight import InFlight, Sent
 from edge_infer.deliver.outbox import Outbox
 from edge_infer.deliver.posts import Posts
@@ -21,8 +22,7 @@ from edge_infer.errors import UplinkError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Link, Message, TakenOverError, connect
-from edge_infer.wire.deflate import deflate
-from edge_infer.wire.payloads import Ack, Envelope, Gaps
+from edge_infer.wire.payloads import Ack, Gaps
 from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ SHORT_SESSIONS = 3  # in a row: somebody hangs up on us, and not the network
 TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
 STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
 IDLE_S = 1.0  # longest wait of the loop: paho's keepalive needs a turn
-DEFLATE_BYTES = 1000  # smaller messages gain nothing
 HEADER_BYTES = 64  # of a PUBLISH beside topic and payload: fixed header, properties
 
 
@@ -223,7 +222,7 @@ class Sender:
 
     def _send_batch(self, link: Link, in_flight: InFlight, batch: Batch) -> None:
         topic = self._topics.envelopes(batch.kind, batch.pipeline)
-        payload = self._encode(batch)
+        payload = envelope(self._topics.device, batch, deflated=self._broker.deflate)
         if link.max_bytes is not None and len(payload) + len(topic) + HEADER_BYTES > link.max_bytes:
             self._send_less(link, in_flight, batch)
             return
@@ -242,19 +241,6 @@ class Sender:
             return
         for half in self.dispatch.halves(batch):
             self._send_batch(link, in_flight, half)
-
-    def _encode(self, batch: Batch) -> bytes:
-        payload = msgspec.json.encode(
-            Envelope(
-                device=self._topics.device,
-                epoch=batch.epoch,
-                boot=batch.boot,
-                first_seq=batch.first,
-                clock=batch.records[0].clock,
-                results=[msgspec.Raw(record.payload) for record in batch.records],
-            )
-        )
-        return deflate(payload) if self._broker.deflate and len(payload) > DEFLATE_BYTES else payload
 
     def _read_answers(self, link: Link, in_flight: InFlight) -> None:
         self.unheard += link.unheard

@@ -18,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_infer.errors import UplinkError
 from edge_infer.mqtt.broker import Broker
+from edge_infer.mqtt.reasons import advice, taken_over, why
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Link:
         try:
             self._client.connect(host, port, self._broker.keepalive_s, **self._session_options())
         except (OSError, ValueError) as error:
-            raise UplinkError(f"cannot reach the broker {self._broker.url}: {_why(error, tls)}") from error
+            raise UplinkError(f"cannot reach the broker {self._broker.url}: {why(error, tls=tls)}") from error
         self._set_nodelay()
         deadline = time.monotonic() + CONNECT_TIMEOUT
         while self._answer is None and self._lost is None and time.monotonic() < deadline:
@@ -162,7 +163,7 @@ class Link:
             self.close()
             reason = str(self._answer)
             kind = OldBrokerError if reason == UNSUPPORTED_VERSION else UplinkError
-            raise kind(f"the broker {url} refuses us: {reason}{_advice(reason)}")
+            raise kind(f"the broker {url} refuses us: {reason}{advice(reason)}")
 
     def _set_nodelay(self) -> None:
         sock = self._client.socket()
@@ -200,10 +201,7 @@ class Link:
         """
         self._turn(timeout, wake)
         if self._taken_over:
-            raise TakenOverError(
-                f"another client has connected to {self._broker.url} as '{self._client_id}': two devices have one id, "
-                "give each its own (device.id)"
-            )
+            raise TakenOverError(taken_over(self._broker.url, self._client_id))
         if self._lost:
             raise UplinkError(f"lost the broker {self._broker.url}: {self._lost}")
 
@@ -320,21 +318,3 @@ def connect(
 
 def _refusal(reason: ReasonCode | None) -> str | None:
     return str(reason) if reason is not None and reason.is_failure else None
-
-
-def _why(error: Exception, tls: bool) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); set ca_file to the authority that signed it"
-    if tls and isinstance(error, ssl.SSLError | ConnectionResetError):
-        return f"TLS fails ({getattr(error, 'reason', None) or error}); is that port a TLS one?"
-    if isinstance(error, socket.gaierror):
-        return f"the host is not known ({error.strerror})"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _advice(reason: str) -> str:
-    if reason in ("Bad user name or password", "Not authorized"):
-        return "; check username and password_file"
-    return ""

@@ -19,7 +19,7 @@ from broker import Mosquitto, Subscriber
 from command import START_S, Daemon, run
 from waiting import until
 
-from edge_infer.daemon import TWICE_S
+from edge_infer.flow.signals import TWICE_S
 from edge_infer.wire.payloads import Envelope, Health, Info, Latest, StatusMessage, WireResult
 
 Configure = Callable[..., Path]
