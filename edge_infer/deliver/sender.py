@@ -288,7 +288,7 @@ class Sender:
     def _acknowledged(self, payload: bytes) -> None:
         try:
             ack = msgspec.json.decode(payload, type=Ack)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.warning("an acknowledgement cannot be read: %s", error)
             return
         if self._broker.ack == "broker":

@@ -149,7 +149,7 @@ class Watch:
         device = self.devices.setdefault(levels[0], Device(self._from_start))
         try:
             self._read(device, levels[1], levels[2:], message.payload)
-        except (msgspec.DecodeError, InflateError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, InflateError, RecursionError):
             self.unreadable += 1
 
     def _read(self, device: Device, kind: str, rest: list[str], payload: bytes) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutation import edits, mutated
 from said import ROOT, envelope, gaps, status
 
 from edge_infer.collector.arrivals import Arrival, DeadLetter, GapReport, Presence, Row, Rows
@@ -21,45 +22,6 @@ MESSAGES = [
     ("status", status("offline", last_seq=12, oldest=(1, 8))),
     ("health", HEALTH),
 ]
-# Pieces that break readers of JSON, beside bytes of any value.
-PIECES = [
-    b"NaN",
-    b"-Infinity",
-    b"1e999",
-    b"9" * 400,
-    b"-",
-    b"[" * 2000,
-    b'{"a":' * 2000,
-    b'"',
-    b"\\",
-    rb"\ud800",
-    rb"\u0000",
-]
-PIECES += [
-    b"\0",
-    b"\xff",
-    b"\xed\xa0\x80",
-    b"\xf4\x90\x80\x80",
-    b"null",
-    b"true",
-    b"{}",
-    b"[]",
-    b",",
-    b":",
-    b"}",
-    b"]",
-    b"\n",
-]
-piece = st.one_of(st.binary(min_size=1, max_size=4), st.sampled_from(PIECES))
-edits = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 6), piece), max_size=4)
-
-
-def mutated(payload: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
-    """Some bytes replaced, at places that lie within."""
-    for at, length, instead in changes:
-        at %= len(payload) + 1
-        payload = payload[:at] + instead + payload[at + length :]
-    return payload
 
 
 def can_be_stored(arrival: Arrival | None) -> None:
