@@ -41,9 +41,10 @@ class Postgres:
         rules.write_text(f"host all {LOGIN} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def start(self) -> None:
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder],
+                [self._programs / "postgres", "-D", self._data, *where],
                 stdout=log, stderr=log, cwd=self._folder, **self._as(),
             )  # fmt: skip
         until(self._is_ready, START_S, "PostgreSQL")

@@ -32,3 +32,11 @@ def test_a_command_that_only_talks_loads_nothing_heavy(arguments: list[str]) -> 
 
 def test_a_name_of_the_package_is_loaded_when_it_is_used() -> None:
     assert {"numpy", "cv2"} <= loaded("-c", "import edge_infer; edge_infer.load")
+
+
+def test_a_device_never_loads_the_collector() -> None:
+    program = (
+        "import sys, edge_infer.daemon; print([m for m in sys.modules if m.startswith(('edge_infer.coll', 'psyc'))])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "[]\n"
