@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge_infer.bundle.bundle import open_bundle
+from edge_infer.deliver.state_dir import default_state_dir
 from edge_infer.errors import EdgeInferError, ModelError, SourceError, UnavailableError
 from edge_infer.golden import golden_problems
 from edge_infer.mqtt.link import connect
@@ -24,12 +26,13 @@ class Finding:
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Try each model with its golden test, each source for one frame, the broker, and the file; one at a time."""
+    """Try each model with its golden test, each source for one frame, the broker, the disk; one at a time."""
     for name, pipeline in settings.pipelines.items():
         yield from tried(f"model of {name}", lambda pipeline=pipeline: _model(pipeline))  # type: ignore[misc]
         yield from tried(f"source of {name}", lambda pipeline=pipeline: _source(pipeline))  # type: ignore[misc]
     if settings.mqtt:
         yield from tried("broker", lambda: _broker(settings))
+        yield from tried("outbox", lambda: _outbox(settings))
     if settings.file:
         yield from tried("file", lambda: _file(settings))
 
@@ -74,10 +77,25 @@ def _broker(settings: Settings) -> str:
         link.close()
 
 
+def _outbox(settings: Settings) -> str:
+    folder = settings.device.state_dir or default_state_dir()
+    existing = _writable(folder / "outbox", "results could wait in RAM only")
+    disk = os.statvfs(existing)
+    free = disk.f_bavail * disk.f_frsize
+    if free < settings.outbox.min_free_bytes:
+        raise UnavailableError(f"the disk of {existing} has {free / 1e6:.0f} MB left, less than outbox.min_free_bytes")
+    return f"{folder} can be written, {free / 1e9:.1f} GB are free"
+
+
 def _file(settings: Settings) -> str:
     assert settings.file is not None  # noqa: S101 - the caller looked
-    folder = settings.file.path.parent
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(existing, os.W_OK):
-        raise UnavailableError(f"{settings.file.path} cannot be written: {existing} is not ours to write to")
+    _writable(settings.file.path, "no results would get there")
     return f"{settings.file.path} can be written"
+
+
+def _writable(path: Path, otherwise: str) -> Path:
+    """The folder of a file, or the nearest above that is there."""
+    existing = next(parent for parent in path.parents if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UnavailableError(f"{path} cannot be written, {otherwise}: {existing} is not ours to write to")
+    return existing

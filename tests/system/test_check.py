@@ -16,7 +16,7 @@ def test_everything_works(tmp_path: Path, configure: Configure, mosquitto: Mosqu
     config = configure(f"mqtt: {{url: '{mosquitto.url}'}}\nfile: {{path: results.jsonl}}")
     done = run("check", "--config", config, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert [line[:4].strip() for line in done.stdout.splitlines()] == ["ok"] * 4
+    assert [line[:4].strip() for line in done.stdout.splitlines()] == ["ok"] * 5
     assert not (tmp_path / "results.jsonl").exists()
 
 
@@ -28,6 +28,7 @@ def test_a_check_leaves_the_device_that_runs_alone(tmp_path: Path, configure: Co
         "model of door": True,
         "source of door": True,
         "broker": True,
+        "outbox": True,
     }
     assert not (tmp_path / "state").exists(), "no epoch is used up"
 
@@ -53,6 +54,19 @@ def test_the_exit_code_is_that_of_the_first_thing_that_fails(
     assert [finding["what"] for finding in findings if not finding["ok"]] == failed
     assert done.returncode == code
     assert done.stderr == ""
+
+
+def test_a_folder_in_which_no_result_can_wait_is_said(
+    tmp_path: Path, configure: Configure, mosquitto: Mosquitto
+) -> None:
+    config = configure(f"mqtt: {{url: '{mosquitto.url}'}}\noutbox: {{min_free_bytes: {10**18}}}")
+    done = run("check", "--config", config, cwd=tmp_path)
+    assert done.returncode == 69
+    assert "less than outbox.min_free_bytes" in done.stdout
+    (tmp_path / "state").write_text("a file where the folder should be")
+    done = run("check", "--config", config, cwd=tmp_path)
+    assert done.returncode == 69
+    assert "results could wait in RAM only" in done.stdout
 
 
 def test_a_picture_that_is_damaged_is_bad_input(tmp_path: Path, configure: Configure) -> None:
