@@ -96,6 +96,11 @@ class Keeper:
         self._thread.start()
 
     @property
+    def works(self) -> bool:
+        """It runs, and the disk takes what waits."""
+        return self._thread.is_alive() and self.trouble is None
+
+    @property
     def trouble(self) -> str | None:
         """Why nothing is written now."""
         began = self._commit_began

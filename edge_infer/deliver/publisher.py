@@ -142,10 +142,8 @@ class MqttPublisher:
 
     def _put(self, kind: Kind, name: str, payload: bytes) -> int:
         seq = self.outbox.put(kind, name, payload, self._clock_state())
-        if self._strict and self._keeper.trouble is None:
-            self.outbox.wait_committed(seq, STUCK_S)
-        elif self.outbox.fresh_bytes > BUSY_BYTES and self._keeper.trouble is None:
-            self.outbox.wait_committed(seq, BUSY_S)
+        if self._keeper.works and (self._strict or self.outbox.fresh_bytes > BUSY_BYTES):
+            self.outbox.wait_committed(seq, STUCK_S if self._strict else BUSY_S)
         return seq
 
     def set_status(self, state: Literal["online", "degraded"], reasons: Mapping[str, str] | None = None) -> None:

@@ -44,7 +44,7 @@ def acknowledged(device: MqttPublisher, changes: list[tuple[int, int, bytes]]) -
     before = outbox.counts.acknowledged
     device._sender._received(Message(f"{ROOT}/ack", payload))
     after = outbox.counts
-    assert after.put == after.waiting + after.in_flight + after.acknowledged
+    assert after.put == after.waiting + after.in_flight + after.acknowledged + after.evicted
     if after.acknowledged > before:
         ranges = msgspec.json.decode(payload, type=Ack).ranges
         assert any(epoch == 1 and first <= last for epoch, first, last in ranges)

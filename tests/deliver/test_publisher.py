@@ -90,6 +90,23 @@ def test_a_clean_end_says_offline_and_the_last_number(mosquitto: Mosquitto, subs
     )
 
 
+def test_strict_publishing_returns_when_the_result_is_on_the_disk(mosquitto: Mosquitto, publish_to: Publishers) -> None:
+    publisher = publish_to(mosquitto.url, ack="collector", outbox=OutboxSettings(durability="strict", commit_s=60.0))
+    for number in range(1, 20):
+        publisher.publish(a_result(number))
+        assert publisher.health().stored == number
+
+
+def test_results_that_come_before_the_start_wait_for_nobody(tmp_path: Path) -> None:
+    limits = OutboxSettings(durability="strict")
+    publisher = MqttPublisher("mqtt://127.0.0.1:1", device="porch", state_dir=tmp_path, outbox=limits)
+    started = time.monotonic()
+    for number in range(5):
+        publisher.publish(a_result(number))
+    assert time.monotonic() - started < 2.0
+    publisher.close()
+
+
 def test_closing_twice_and_publishing_afterwards_do_no_harm(mosquitto: Mosquitto, publish_to: Publishers) -> None:
     publisher = publish_to(mosquitto.url)
     publisher.wait_connected(5.0)
