@@ -74,7 +74,7 @@ def _fold(accounts: Accounts, shelf: Shelf) -> None:
     if len(tail) < FOLD:
         return
     merged = Chunk(tail[0].kind, tail[0].epoch, tail[0].first, live=False, written_at=tail[0].written_at)
-    merged.records = {}
+    merged.made_at, merged.records = tail[0].made_at, {}
     for chunk in tail:
         accounts.resize(chunk, 0)
         if chunk.row is None:

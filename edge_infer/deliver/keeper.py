@@ -141,7 +141,7 @@ class Keeper:
             if not self._open:
                 self._reopen()
             self._load()
-            self._expire()
+            outbox.expire(time.time() if self._clock_state() == "synced" else None)
             if self._is_due():
                 self._commit(grow=True)
             elif time.monotonic() - self._cleaned_at >= max(1.0, outbox.limits.commit_s):
@@ -154,10 +154,6 @@ class Keeper:
             self._failed(str(error))
         except DamagedStoreError as error:
             self._damaged(error)
-
-    def _expire(self) -> None:
-        if self._clock_state() == "synced":
-            self.outbox.expire(time.time())
 
     def _is_due(self) -> bool:
         """Some record was long enough in RAM only, or must not be."""

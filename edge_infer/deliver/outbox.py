@@ -103,6 +103,7 @@ class Outbox:
         if chunk is None or record.seq - chunk.first >= CHUNK_ROWS or chunk.size >= CHUNK_BYTES:
             written_at = time.time() if record.clock == "synced" else None
             chunk = Chunk(kind, self.epoch, record.seq, live=self._online, written_at=written_at)
+            chunk.made_at = record.put_at
             accounts.growing[kind] = chunk
             accounts.fresh[kind, *chunk.key] = chunk
             accounts.shelves[kind].chunks.append(chunk)
@@ -188,12 +189,14 @@ class Outbox:
                 self._accounts.evict(chunk, DROPPED)
             return self.counts.evicted - before
 
-    def expire(self, now: float) -> None:
-        """Give up what is older than the limit; `now`: a wall clock that can be believed."""
+    def expire(self, wall: float | None) -> None:
+        """Give up what is older than the limit; `wall`: the time of day, None where it cannot be believed."""
         max_age_s = self.limits.max_age_s
+        if max_age_s is None:
+            return
         with self.changed:
-            for shelf in self._accounts.shelves.values() if max_age_s else ():
-                while shelf.chunks and now - (shelf.chunks[0].written_at or now) > (max_age_s or 0.0):
+            for shelf in self._accounts.shelves.values():
+                while shelf.chunks and shelf.chunks[0].age_s(wall) > max_age_s:
                     self._accounts.evict(shelf.chunks[0], TOO_OLD)
 
     def take_gaps(self) -> tuple[Gap, ...]:

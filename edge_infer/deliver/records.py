@@ -70,7 +70,8 @@ class Chunk:
         records: by number; None: on the disk only
         size: bytes that count towards the caps
         row: where it lies on the disk, None while it is in RAM only
-        written_at: wall clock when it was made, None if the clock was not synchronised
+        made_at: monotonic, when it was made; None if that was before this start
+        written_at: wall clock then, None if the clock was not synchronised
         live: made since the connection was: goes out before the backlog
     """
 
@@ -81,6 +82,7 @@ class Chunk:
         "held",
         "kind",
         "live",
+        "made_at",
         "queued",
         "records",
         "row",
@@ -94,6 +96,7 @@ class Chunk:
         self.epoch = epoch
         self.first = first
         self.live = live
+        self.made_at: float | None = None
         self.written_at = written_at
         self.held = Ranges()
         self.waiting = Ranges()
@@ -112,6 +115,12 @@ class Chunk:
     def oldest(self) -> Record | None:
         """The oldest record that is held, where it is in RAM."""
         return self.records[self.held.lowest] if self.records and self.held else None
+
+    def age_s(self, wall: float | None) -> float:
+        """How old its records may be; `wall`: the time of day where it can be believed. 0 where nobody knows."""
+        if self.made_at is not None:
+            return time.monotonic() - self.made_at
+        return wall - self.written_at if wall is not None and self.written_at is not None else 0.0
 
     @property
     def loaded_bytes(self) -> int:
