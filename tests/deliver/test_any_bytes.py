@@ -74,7 +74,7 @@ def test_damaged_messages_do_no_harm(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @settings(max_examples=100_000)
 @given(edits, edits, st.sampled_from(sorted(SAID)))
 def test_a_hundred_thousand_damaged_messages_do_no_harm(
