@@ -22,7 +22,7 @@ BREAKS = """SELECT device, epoch, before, seq FROM (
 ) AS numbers WHERE seq <> before + 1"""
 EXPIRED = "SELECT device, epoch, first_seq, last_seq FROM expired {where}"
 GAPS = "SELECT device, epoch, first_seq, last_seq, reason FROM gaps {where} ORDER BY device, epoch, first_seq"
-EPOCHS = "SELECT device, epoch, boot, last_seq FROM epochs {where}"
+EPOCHS = "SELECT device, epoch, boot, last_seq, settled_seq FROM epochs {where}"
 SETTLED = "SELECT device, settled_epoch, settled_seq FROM devices {where}"
 CONFLICTS = "SELECT device, epoch, boot FROM conflicts {where} ORDER BY device, epoch, boot"
 DEAD_LETTERS = "SELECT device, count(*) FROM dead_letters {where} GROUP BY device"
@@ -87,6 +87,7 @@ class _Seen:
 
     boot: str | None = None
     told: int = 0  # the highest number that the device told of
+    settled: int = 0  # up to here, it said, all is stored or in a gap
     rows: int = 0
     span: Span | None = None  # the lowest and the highest row
     breaks: list[Span] = field(default_factory=list)  # (before, after) of rows that do not follow each other
@@ -110,7 +111,7 @@ def _read(transaction: Transaction, device: str | None) -> dict[tuple[str, int],
     for row in _rows(transaction, GAPS, device):
         of(row).gaps.append((row[2], row[3], row[4]))
     for row in _rows(transaction, EPOCHS, device):
-        of(row).boot, of(row).told = row[2], row[3] or 0
+        of(row).boot, of(row).told, of(row).settled = row[2], row[3] or 0, row[4] or 0
     for row in _rows(transaction, CONFLICTS, device):
         of(row).other_boots.append(row[2])
     return seen
@@ -134,7 +135,9 @@ def _audited(device: str, epoch: int, seen: _Seen, settled: tuple[int, int] | No
     accounted = Ranges([*stored, *closed])
     gaps = []
     for first, last, reason in seen.gaps:
-        lost = sum(_size(hole) for hole in stored.holes(first, last)) if last else _fill(accounted, first, highest)
+        # An open tail begins after the device's last transaction; what it had called settled since is no part of it.
+        tail = max(first, seen.settled + 1)
+        lost = sum(_size(hole) for hole in stored.holes(first, last)) if last else _fill(accounted, tail, highest)
         gaps.append(GapAudit(first, last, reason, lost))
     missing, awaited = _split(accounted.holes(1, highest), epoch, settled)
     return EpochAudit(

@@ -186,6 +186,9 @@ class Ingest:
     def _acks(self, stored: Sequence[tuple[Received, Arrival | None]]) -> deque[Message]:
         """One for each start of a device whose records or gaps are stored now, or that we hear for the first time."""
         told: dict[tuple[str, str], _Told] = {}
+        greeted: set[tuple[str, str]] = (
+            set()
+        )  # each for itself, and first: only an empty one makes it send again at once
         for received, arrival in stored:
             if isinstance(arrival, Rows):
                 to = told.setdefault((arrival.device, arrival.boot), _Told())
@@ -198,11 +201,12 @@ class Ingest:
                 heard = (received.connection, arrival.boot)
                 if self._greeted.get(arrival.device) != heard:
                     self._greeted[arrival.device] = heard
-                    told.setdefault((arrival.device, arrival.boot), _Told())
-        return deque(
-            Message(Topics(device, self._root).ack, msgspec.json.encode(to.ack(boot)))
-            for (device, boot), to in told.items()
-        )
+                    greeted.add((arrival.device, arrival.boot))
+        hellos = [self._message(device, Ack(boot=boot)) for device, boot in sorted(greeted)]
+        return deque([*hellos, *(self._message(device, to.ack(boot)) for (device, boot), to in told.items())])
+
+    def _message(self, device: str, ack: Ack) -> Message:
+        return Message(Topics(device, self._root).ack, msgspec.json.encode(ack))
 
     def _keep_house(self, database: Database) -> None:
         now = time.monotonic()

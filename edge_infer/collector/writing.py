@@ -22,6 +22,8 @@ SET_CLOCK = """UPDATE epochs SET clock_offset = ?, clock_offset_seq = ?
 WHERE device = ? AND epoch = ? AND (clock_offset_seq IS NULL OR clock_offset_seq > ?)"""
 SET_LAST = """UPDATE epochs SET last_seq = ?
 WHERE device = ? AND epoch = ? AND (last_seq IS NULL OR last_seq < ?)"""
+SET_SETTLED = """UPDATE epochs SET settled_seq = ?
+WHERE device = ? AND epoch = ? AND (settled_seq IS NULL OR settled_seq < ?)"""
 # A gap may come again, and may have grown; it never shrinks.
 ADD_GAP = """INSERT INTO gaps (device, epoch, first_seq, last_seq, reason, received_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (device, epoch, first_seq) DO UPDATE SET last_seq = excluded.last_seq, reason = excluded.reason
@@ -142,7 +144,7 @@ class Writing:
         return (presence.device, presence.state, time, *last, *_settled(presence), self._received)
 
     def _set_epochs(self, envelopes: Iterable[Rows], presences: Iterable[Presence]) -> None:
-        """What the epochs' clocks and last numbers are; each epoch is locked once, in order."""
+        """What the epochs' clocks, last and settled numbers are; epochs are locked in order."""
         changes: list[tuple[tuple[str, int], str, tuple[object, ...]]] = []
         for envelope in envelopes:
             key = (envelope.device, envelope.epoch)
@@ -157,6 +159,10 @@ class Writing:
             if presence.last_seq is not None:
                 key = (presence.device, presence.epoch)
                 changes.append((key, SET_LAST, (presence.last_seq, *key, presence.last_seq)))
+            epoch, seq = _settled(presence)
+            if epoch is not None and seq:
+                key = (presence.device, epoch)
+                changes.append((key, SET_SETTLED, (seq - 1, *key, seq - 1)))
         for _, sql, values in sorted(changes, key=lambda change: change[0]):
             self._transaction.write(sql, [values])
 

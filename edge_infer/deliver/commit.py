@@ -33,12 +33,12 @@ class Commit:
     settled: int  # all numbers of this epoch up to here are on the disk, acknowledged, or in a gap
 
 
-def begin_commit(accounts: Accounts, settled: int, *, grow: bool) -> Commit | None:
-    """What the disk does not know yet; None if it knows all."""
+def begin_commit(accounts: Accounts, settled: int, *, grow: bool, always: bool) -> Commit | None:
+    """What the disk does not know yet; None if it knows all, but for `settled`, and not `always`."""
     writes = _writes(accounts) if grow else []
     deletes, accounts.deletes = accounts.deletes, []
     gaps, gaps_deleted = accounts.gaps.changes()
-    if not (writes or deletes or gaps or gaps_deleted):
+    if not (writes or deletes or gaps or gaps_deleted or always):
         return None
     return Commit(writes, deletes, gaps, gaps_deleted, settled)
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 10.0  # a disk that failed is tried again at least so often
 STUCK_S = 5.0  # a transaction that takes longer: the disk does not answer
+SETTLE_S = 30.0  # how far the last transaction may lie back: what a power cut leaves open begins there
 STOP_S = 5.0  # for the last transaction
 
 
@@ -55,6 +56,7 @@ class Keeper:
         self._open = False
         self._commit_began: float | None = None  # monotonic
         self._cleaned_at = 0.0
+        self._committed_at = time.monotonic()
         self._oldest_epoch = 0  # that the file may hold something of
         self._known = False  # the file was read once: RAM knows what lies in it
         self._backoff = Backoff(base=1.0, cap=RETRY_S)
@@ -165,8 +167,9 @@ class Keeper:
     def _commit(self, *, grow: bool) -> None:
         outbox = self.outbox
         short = self._space_is_short()
-        commit = outbox.begin_commit(grow=grow and short is None)
-        self._cleaned_at = time.monotonic()
+        now = time.monotonic()
+        commit = outbox.begin_commit(grow=grow and short is None, always=now - self._committed_at > SETTLE_S)
+        self._cleaned_at = now
         if commit is not None:
             self._write(commit)
         if short:
@@ -187,6 +190,7 @@ class Keeper:
             self._commit_began = None
         self.outbox.committed(commit, rows)
         self.commits += 1
+        self._committed_at = time.monotonic()
         if commit.gaps:
             self.on_change()
         self.written_bytes = _written_by_this_thread()

@@ -269,14 +269,16 @@ class Outbox:
         with self.changed:
             self.changed.wait_for(is_due, timeout)
 
-    def begin_commit(self, *, grow: bool = True) -> Commit | None:
+    def begin_commit(self, *, grow: bool = True, always: bool = False) -> Commit | None:
         """What the disk does not know yet; None if it knows all. Ends with `committed` or `not_committed`.
 
-        `grow`: False where the disk has too little space for new records.
+        `grow`: False where new records stay in RAM. `always`: even if only the last settled number is news.
         """
         with self.changed:
             self.urgent = False
-            return begin_commit(self._accounts, self.counts.put if grow else self.committed_seq, grow=grow)
+            fresh = [chunk.held.lowest for chunk in self._accounts.fresh.values()]
+            settled = self.counts.put if grow else min(fresh, default=self.counts.put + 1) - 1
+            return begin_commit(self._accounts, settled, grow=grow, always=always and settled > self.committed_seq)
 
     def committed(self, commit: Commit, rows: Sequence[tuple[int, int]]) -> None:
         """It is on the disk; `rows`: (row, bytes of its data) of each written chunk."""

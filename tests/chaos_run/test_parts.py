@@ -48,9 +48,15 @@ def status(part: Part) -> str:
 
 
 def test_one_that_is_stopped_may_say_goodbye(tmp_path: Path) -> None:
-    says_goodbye = (
-        "import time\ntry:\n  print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('bye')"
-    )
+    says_goodbye = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("bye")
+"""
     part = Part("polite", [sys.executable, "-c", says_goodbye], tmp_path, ready="ready")
     part.start()
     part.wait_ready()

@@ -34,6 +34,10 @@ def told(state: str | None = None, **said: Any) -> Presence:
 
 
 CASES: dict[str, tuple[Sequence[Arrival], dict[str, Any]]] = {
+    "an open tail does not hide what the device had called settled": (
+        [rows(1, 5), rows(8, 9), told(oldest=(1, 9)), gap(1, None, "power", boot="later")],
+        {"missing": ((6, 7),), "gaps": (GapAudit(1, None, "power", 0),), "is_proved": False},
+    ),
     "all stored": (
         [rows(1, 5), rows(6, 9)],
         {"highest": 9, "rows": 9, "stored": ((1, 9),), "is_proved": True},
@@ -231,6 +235,19 @@ def numbers(spans: Sequence[tuple[int, int]]) -> set[int]:
     return {number for first, last in spans for number in range(first, last + 1)}
 
 
+def test_an_open_tail_does_not_hide_what_a_later_start_called_settled(database: SqlDatabase) -> None:
+    later = told(epoch=2, boot="b2", oldest=(1, 8))
+    database.store([rows(1, 5), rows(8, 9), later, gap(3, None, "power", boot="b2")], NOW)
+    first, _ = audit(database)
+    assert (first.epoch, first.missing) == (1, ((6, 7),))
+
+
+def settled(arrivals: Sequence[Arrival]) -> int:
+    """Up to where the device ever said that all is stored or in a gap."""
+    said = [a.oldest[1] - 1 if a.oldest else a.last_seq or 0 for a in arrivals if isinstance(a, Presence)]
+    return max(said, default=0)
+
+
 @settings(max_examples=40)
 @given(st.lists(ARRIVALS, min_size=1, max_size=12), st.integers(0, 12))
 def test_every_number_is_told_of_exactly_once(arrivals: list[Arrival], expired: int) -> None:
@@ -250,7 +267,8 @@ def test_every_number_is_told_of_exactly_once(arrivals: list[Arrival], expired: 
             declared[said.first] = None if known is None or said.last is None else max(known, said.last)
     closed = [numbers([(first, last)]) for first, last in declared.items() if last is not None]
     everything = set(range(1, found.highest + 1))
-    gone = set[int]().union(*closed, *(set(range(first, 100)) for first, last in declared.items() if last is None))
+    tails = [first for first, last in declared.items() if last is None]
+    gone = set[int]().union(*closed, *(set(range(max(first, settled(arrivals) + 1), 100)) for first in tails))
     assert numbers(found.stored) == stored
     assert numbers(found.late) == stored & set[int]().union(*closed)
     assert numbers(found.double) == {n for n in everything - stored if sum(n in one for one in closed) > 1}

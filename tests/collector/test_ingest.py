@@ -242,6 +242,15 @@ def test_a_device_that_is_heard_for_the_first_time_is_greeted_once_a_connection(
     assert ingesting.acks() == [hello, Ack(boot="b2")]
 
 
+def test_a_greeting_is_not_lost_among_acknowledgements(ingesting: Ingesting) -> None:
+    ingesting.comes("results/door", envelope(boot="b1"))
+    ingesting.comes("status", status("online"))
+    ingesting.finish()
+    hello, ack = ingesting.acks()
+    assert hello == Ack(boot="b1")
+    assert ack.ranges
+
+
 def test_each_connection_greets_anew(ingesting: Ingesting) -> None:
     ingesting.worker.start()
     for connection in (1, 1, 2, 2):

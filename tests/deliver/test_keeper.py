@@ -100,6 +100,20 @@ def test_what_is_acknowledged_in_time_never_touches_the_disk(start: Start) -> No
     assert keeper.written_bytes is None or keeper.written_bytes > 0
 
 
+def test_the_open_tail_begins_not_long_before_the_end_though_nothing_had_to_be_written(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE_S", 0.0)
+    keeper = start(commit_s=1.0)
+    put(keeper, 7)
+    keeper.outbox.acknowledge(1, 1, 7)
+    put(keeper, 2)
+    until(lambda: keeper.outbox.committed_seq >= 7, what="the settled number on the disk")
+    crash(keeper)
+    (gap,) = start().outbox.take_gaps()
+    assert (gap.first >= 8, gap.last, gap.reason) == (True, None, "power")
+
+
 def test_an_event_is_written_at_once(start: Start) -> None:
     keeper = start(commit_s=60.0)
     put(keeper, kind=Kind.EVENT)

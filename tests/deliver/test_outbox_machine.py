@@ -127,6 +127,11 @@ class Outboxes(RuleBasedStateMachine):
         self.committed |= {key for key in self.made if key[0] == self.box.epoch and key[1] <= self.box.committed_seq}
 
     @rule()
+    def clean_up(self) -> None:
+        self.keeper._committed_at = -1e9  # long ago
+        self.keeper._commit(grow=False)
+
+    @rule()
     def load(self) -> None:
         self.keeper._load()
 

@@ -32,6 +32,7 @@ CREATE TABLE epochs (
     boot text NOT NULL,             -- the first that was seen owns the epoch
     first_received {time} NOT NULL,
     last_seq bigint,                -- the highest number that the device told of
+    settled_seq bigint,             -- up to here all is stored or in a gap, as the device said at some time
     clock_offset double precision,  -- time minus mono_ns in seconds, by the synced record of the lowest number
     clock_offset_seq bigint,        -- that number
     PRIMARY KEY (device, epoch)
