@@ -1,7 +1,9 @@
 """What a pipeline does when its model fails."""
 
+import threading
+
 import pytest
-from scripted import Harness, ScriptedModel, ScriptedSource, fail, first
+from scripted import Harness, ScriptedModel, ScriptedSource, fail
 from waiting import until
 
 from edge_infer.errors import DelegateError, InputError, ModelError
@@ -50,15 +52,23 @@ def test_a_failing_accelerator_is_an_answer_and_the_model_is_loaded_again() -> N
 
 
 def test_an_accelerator_that_is_not_there_is_waited_for_and_named() -> None:
+    plugged_in = threading.Event()
+
+    def load() -> ScriptedModel:
+        if not plugged_in.is_set():
+            raise DelegateError("no Edge TPU")
+        return ScriptedModel()
+
     harness = Harness(
         ScriptedSource(range(2), live=True),
-        first(fail(DelegateError("no Edge TPU")), fail(DelegateError("no Edge TPU")), ScriptedModel),
+        load,
         max_frame_age_s=1e-6,  # a source that was not yet asked for frames is not lost, however long that takes
     )
     harness.pipeline.start()
-    until(lambda: harness.pipeline._infer[0].retries == 1)
+    until(lambda: harness.pipeline._infer[0].retries >= 1)
     assert harness.pipeline.trouble() == "no Edge TPU"
     assert harness.pipeline.state == "starting"
+    plugged_in.set()
     until(lambda: harness.pipeline.ended)
     harness.stop()
     harness.assert_counts_add_up()

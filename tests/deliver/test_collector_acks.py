@@ -69,7 +69,7 @@ def test_a_broker_that_was_told_to_count_counts(
 def test_a_broker_that_loses_what_it_took_costs_nothing(
     mosquitto: Mosquitto, publish_to: Publishers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publisher = publish_to(mosquitto.url, ack="collector")
+    publisher = publish_to(mosquitto.url, ack="collector", resend_s=1)  # the subscriber may come later than we
     publisher.wait_connected(5.0)
     for number in range(500):
         publisher.publish(a_result(number))
