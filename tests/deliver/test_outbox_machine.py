@@ -25,6 +25,8 @@ Id = tuple[int, int]
 class Outboxes(RuleBasedStateMachine):
     """One device over its starts, and a collector that is never wrong."""
 
+    longest = 0  # steps of an example
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="edge-infer-machine-"))
@@ -34,6 +36,7 @@ class Outboxes(RuleBasedStateMachine):
         self.gaps: dict[Id, Gap] = {}  # in the collector, by (epoch, first)
         self.sent: list[Batch] = []
         self.unheard: list[Batch] = []  # stored, and the acknowledgement is still on its way
+        self.steps = 0
         self.damaged: set[int] = set()  # epochs whose file was lost
 
     @initialize()
@@ -170,6 +173,8 @@ class Outboxes(RuleBasedStateMachine):
     def accounts_are_right(self) -> None:
         if not hasattr(self, "box"):
             return
+        self.steps += 1
+        Outboxes.longest = max(Outboxes.longest, self.steps)
         c = self.box.counts
         assert c.recovered + c.put == c.waiting + c.in_flight + c.acknowledged + c.evicted
         assert self.box.held_bytes <= LIMITS.max_bytes
@@ -243,6 +248,11 @@ def test_each_number_ends_as_one_row_or_in_one_gap() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_each_number_ends_as_one_row_or_in_one_gap_over_2000_steps() -> None:
-    run(examples=20, steps=2000)
+@pytest.mark.timeout(1800)
+def test_each_number_ends_as_one_row_or_in_one_gap_over_2000_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("hypothesis.stateful", "hypothesis.internal.conjecture.engine"):
+        monkeypatch.setattr(
+            f"{module}.BUFFER_SIZE", 1 << 22
+        )  # its limit of 8192 choices ends an example after 200 steps
+    run(examples=50, steps=2000)
+    assert Outboxes.longest > 1900
