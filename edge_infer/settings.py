@@ -1,7 +1,6 @@
 """What a configuration file may say. These structs are the manual: `config sample` prints their descriptions."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -169,9 +168,7 @@ class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         if self.token_file is None:
             return None
-        credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / self.token_file.name
-        found = "CREDENTIALS_DIRECTORY" in os.environ and credential.is_file()
-        path = credential if found else self.token_file
+        path = config.credential(self.token_file)
         try:
             token = path.read_text("utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,5 @@
 """Where the broker is and how we prove who we are."""
 
-import os
 import ssl
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from edge_infer.config.credential import credential
 from edge_infer.errors import UnavailableError, UsageError
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}  # Source: IANA service names mqtt and secure-mqtt
@@ -100,10 +100,7 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         if self.password_file is None:
             return None
-        path = self.password_file
-        credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / path.name
-        if "CREDENTIALS_DIRECTORY" in os.environ and credential.is_file():
-            path = credential
+        path = credential(self.password_file)
         try:
             return path.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
         except OSError as error:
