@@ -11,6 +11,7 @@ import pytest
 import yaml
 from broker import Mosquitto, Subscriber
 from subscribers import a_face, blocks, porch
+from waiting import until
 
 from edge_infer.wire.payloads import Envelope, WireResult
 from edge_infer.wire.results import to_wire
@@ -21,6 +22,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the device `porch` said last, by topic."""
     folder = tmp_path_factory.mktemp("said")
     with Mosquitto(folder) as broker, Subscriber(broker.port) as heard, porch(folder / "porch", broker):
+        ends = ("/latest/door", "/snapshot/door", "/health", "/status")
+        until(lambda: all(heard.on(end) for end in ends), 10.0, "this subscriber to hear all of it, too")
         return {one.topic: one.payload for one in heard.heard}
 
 
