@@ -10,6 +10,7 @@
        └─ TransientError           69  ... and trying again may work: the only class that a Worker retries
           ├─ SourceError               camera or stream
           ├─ DelegateError             accelerator
+          │  └─ DelegateTimeoutError   ... that gave no answer in time
           └─ UplinkError               broker
 
 A message says what happened, where, and what to do next.
@@ -88,6 +89,10 @@ class SourceError(TransientError):
 
 class DelegateError(TransientError):
     """An accelerator is missing, refuses, or failed while running."""
+
+
+class DelegateTimeoutError(DelegateError):
+    """An accelerator did not answer in time."""
 
 
 class UplinkError(TransientError):

@@ -1,28 +1,29 @@
-"""A model that can be called with a picture: preparation, runtime and decoder joined."""
+"""A model that can be called with a picture, on an accelerator or on what stands in for it."""
 
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from edge_infer.bundle.bundle import Bundle, open_bundle
+from edge_infer.bundle.bundle import open_bundle
 from edge_infer.bundle.manifest import Decode, Prepare, Roi
-from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.config import from_options
-from edge_infer.decode.decoder import Decoder
-from edge_infer.decoders import make_decoder
+from edge_infer.engine import Engine, Use
 from edge_infer.errors import DelegateError, ModelError, UsageError
-from edge_infer.prepare.image import ImagePreparer
-from edge_infer.recipe import Recipe, make_recipe
-from edge_infer.runtime.delegate import check_device, find_accelerators
-from edge_infer.runtime.interpreter import InterpreterRuntime
-from edge_infer.runtime.libraries import Library, find_library
+from edge_infer.placement import Accelerated, Where, place
+from edge_infer.recipe import Recipe
+from edge_infer.runtime.delegate import AbsentError, check_device
+from edge_infer.runtime.isolated.runtime import IsolatedRuntime
+from edge_infer.runtime.libraries import find_library
 from edge_infer.runtime.runtime import Runtime
 from edge_infer.sources.images import read_image
 from edge_infer.types import Array, Frame, ModelId, Result, Status
 
 S = TypeVar("S", Prepare, Decode)
+SPARE_S = 60.0  # an accelerator that works for so long needs no stand-in: its memory is given back
 
 
 class ModelOptions(TypedDict, total=False):
@@ -44,41 +45,92 @@ class ModelOptions(TypedDict, total=False):
     deny: tuple[str, ...]
 
 
-class AbsentError(DelegateError):
-    """No accelerator is there: nothing is broken."""
-
-
 class Model:
     """Call it with a path or a BGR array; it belongs to the thread that uses it.
 
     Attributes:
-        id: name, version and sha256 of the file that runs
-        task: classify, detect or tensors
-        device: what runs it
+        engine: what answered last, or will answer first
         fallback_reason: why that is not the accelerator that the model has a file for
         status: of its results: degraded where an accelerator is there and fails
+        heals: it replaces an accelerator that fails: the next frame may be asked about
+        limit_s: how long it may take until it answers or says that it cannot; None: nobody knows
     """
 
     def __init__(
         self,
-        identity: ModelId,
-        recipe: Recipe,
-        runtime: Runtime,
-        preparer: ImagePreparer,
-        decoder: Decoder,
+        accelerated: Accelerated | None,
+        open_cpu: Callable[[], Engine] | None,
         refusal: DelegateError | None = None,
     ) -> None:
-        self.id = identity
-        self.recipe = recipe
-        self.runtime = runtime
-        self.task = decoder.task
-        self.device = runtime.device
-        self.fallback_reason = str(refusal) if refusal else None
-        failed = refusal is not None and not isinstance(refusal, AbsentError)
-        self.status: Status = "degraded" if failed else "ok"
-        self._prepare = preparer
-        self._decode = decoder
+        """At least one of the two; `open_cpu` stands in while the accelerator fails.
+
+        Raises:
+            DelegateError: the accelerator is not ready, and nothing stands in.
+        """
+        self._accelerated = accelerated
+        self._open_cpu = open_cpu
+        self._cpu: Engine | None = None
+        self._refusal = refusal
+        self._cpu_used_at = time.monotonic()
         self._calls = 0
+        self._closed = False
+        self.heals = accelerated is not None and isinstance(accelerated.runtime, IsolatedRuntime)
+        try:
+            self.engine = self._first_engine()
+        except BaseException:
+            self.close()
+            raise
+
+    def _first_engine(self) -> Engine:
+        if self._accelerated:
+            try:
+                return self._accelerated.engine()
+            except DelegateError as error:
+                if self._open_cpu is None:
+                    raise
+                self._refusal = error
+        return self._on_cpu()
+
+    @property
+    def id(self) -> ModelId:
+        """Name, version and sha256 of the file that runs."""
+        return self.engine.id
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is used."""
+        return self.engine.recipe
+
+    @property
+    def task(self) -> str:
+        """classify, detect or tensors."""
+        return self.engine.decode.task
+
+    @property
+    def device(self) -> str:
+        """What runs it."""
+        return self.engine.runtime.device
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs it, in more detail."""
+        return self.engine.runtime
+
+    @property
+    def fallback_reason(self) -> str | None:
+        """See the class."""
+        return str(self._refusal) if self._refusal else None
+
+    @property
+    def status(self) -> Status:
+        """See the class."""
+        return "degraded" if self._refusal and not isinstance(self._refusal, AbsentError) else "ok"
+
+    @property
+    def limit_s(self) -> float | None:
+        """See the class."""
+        runtime = self._accelerated.runtime if self._accelerated else None
+        return runtime.limit_s if isinstance(runtime, IsolatedRuntime) else None
 
     def __call__(self, image: str | Path | Array) -> Result:
         """The result for one picture: a path, or a `(height, width, 3) uint8` BGR array.
@@ -99,33 +151,53 @@ class Model:
         Raises:
             InputError: the frame is not what the model takes.
             ModelError: the runtime failed.
-            DelegateError: the accelerator failed.
+            DelegateError: the accelerator failed, and nothing stands in.
         """
+        if self._closed:
+            raise ModelError(f"{self.id} was closed: load it again")
         started = time.perf_counter()
-        tensor, geometry = self._prepare(frame.data)
-        prepared = time.perf_counter()
-        outputs = self.runtime.run([tensor])
-        inferred = time.perf_counter()
-        prediction = self._decode(outputs, geometry)
-        decoded = time.perf_counter()
-        return Result.of(
-            frame,
-            task=self.task,
-            model=self.id,
-            device=self.device,
-            prediction=prediction,
-            status=self.status,
-            error=self.fallback_reason if self.status == "degraded" else None,
-            timings_ms={
-                "prepare": (prepared - started) * 1e3,
-                "infer": (inferred - prepared) * 1e3,
-                "decode": (decoded - inferred) * 1e3,
-            },
-        )
+        if self._accelerated:
+            try:
+                return self._accelerated_answer(self._accelerated, frame)
+            except DelegateError as error:
+                if self._open_cpu is None or not self.heals:
+                    raise
+                self._refusal = error
+        failed_ms = (time.perf_counter() - started) * 1e3
+        self.engine = self._on_cpu()
+        result = self.engine.answer(frame)
+        if self.status == "ok":
+            return result
+        timings = {"failed": failed_ms, **result.timings_ms}
+        return replace(result, status=self.status, error=self.fallback_reason, timings_ms=timings)
+
+    def _accelerated_answer(self, accelerated: Accelerated, frame: Frame) -> Result:
+        engine = accelerated.engine()
+        result = engine.answer(frame)
+        self.engine = engine
+        self._refusal = None
+        if self._cpu and time.monotonic() - self._cpu_used_at > SPARE_S:
+            self._close_cpu()
+        return result
+
+    def _on_cpu(self) -> Engine:
+        if self._cpu is None:
+            assert self._open_cpu is not None  # noqa: S101 - one of the two is there
+            self._cpu = self._open_cpu()
+        self._cpu_used_at = time.monotonic()
+        return self._cpu
+
+    def _close_cpu(self) -> None:
+        if self._cpu:
+            self._cpu.runtime.close()
+            self._cpu = None
 
     def close(self) -> None:
         """Free the runtime."""
-        self.runtime.close()
+        self._closed = True
+        self._close_cpu()
+        if self._accelerated:
+            self._accelerated.runtime.close()
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +213,10 @@ def load(
     threads: int = 1,
     runtime: str | None = None,
     delegate: str | None = None,
+    delegate_options: Mapping[str, str] | None = None,
+    isolated: bool | None = None,
+    stand_in: bool | None = None,
+    deadline_s: float | None = None,
     labels: str | Path | list[str] | None = None,
     prepare: Prepare | None = None,
     decode: Decode | None = None,
@@ -150,11 +226,16 @@ def load(
 
     Args:
         path: the folder or file
-        device: `auto` (an accelerator if one is there and the model has a file for it), `cpu`, or
-            `edgetpu[:usb|:pci][:N]`
+        device: `auto` (Edge TPUs if there are any and the model has a file for them), `cpu`,
+            `edgetpu[:usb|:pci][:N]`, or `external` (the library that `delegate` names)
         threads: CPU threads for one inference
         runtime: `ai_edge_litert` or `tflite_runtime`; default: $EDGE_INFER_RUNTIME, else the first installed
-        delegate: path of the Edge TPU library, where it is not the system's
+        delegate: path of the accelerator's library, where it is not the system's libedgetpu
+        delegate_options: what an external delegate is told
+        isolated: run it in a process of its own, which is replaced when it hangs or crashes; default: accelerators
+            are, the CPU is not
+        stand_in: let the CPU do the work while the accelerator cannot; default: with `auto` only
+        deadline_s: a longer inference in a process of its own is a hang; default: 20 times the usual, at least 1 s
         labels: a labels file, or the labels themselves
         prepare: as in a configuration
         decode: as in a configuration
@@ -167,58 +248,19 @@ def load(
         DelegateError: the accelerator that was asked for is not there.
         UsageError: an option that does not exist, or has an impossible value.
     """
-    check_device(device)
     prepare, decode = _with_options(prepare or Prepare(), decode or Decode(), dict(options))
-    bundle = open_bundle(Path(path))
-    engine, file, refusal = _open_runtime(bundle, device, threads, runtime, delegate)
-    try:
-        identity = bundle.id_of(file.path, file.sha256)
-        recipe = make_recipe(bundle, file, prepare, decode, Path(labels) if isinstance(labels, str) else labels)
-        if len(file.inputs) != 1:
-            raise ModelError(f"{file.path} has {len(file.inputs)} inputs; pictures go to models with one")
-        preparer = ImagePreparer(engine.inputs[0], recipe.prepare)
-        decoder = make_decoder(recipe, file, engine.outputs, [output.shape for output in engine.warm_outputs])
-    except BaseException:
-        engine.close()
-        raise
-    return Model(identity, recipe, engine, preparer, decoder, refusal)
-
-
-def _open_runtime(
-    bundle: Bundle, device: str, threads: int, runtime: str | None, delegate: str | None
-) -> tuple[InterpreterRuntime, ModelFile, DelegateError | None]:
-    """The runtime on the device that `device` asks for, its file, and why it is not the accelerator."""
-    library = find_library(runtime)
-    cpu, edgetpu = _files(bundle)
-    if device.startswith("edgetpu") and edgetpu is None:
-        raise ModelError(f"{bundle.path} has no file for the Edge TPU: compile it with edgetpu_compiler, or use cpu")
-    refusal = None
-    if edgetpu and device != "cpu":
-        try:
-            return _on_edgetpu(edgetpu, device, library, delegate), edgetpu, None
-        except DelegateError as error:
-            if device != "auto" or cpu is None:
-                raise type(error)(f"{error}; {edgetpu.path} is compiled for it and runs on nothing else") from error
-            refusal = error
-    if cpu is None:
-        raise ModelError(
-            f"{bundle.path} is compiled for the Edge TPU, the CPU cannot run it: give the file it came from"
-        )
-    return InterpreterRuntime(cpu, threads=threads, library=library), cpu, refusal
-
-
-def _on_edgetpu(model: ModelFile, device: str, library: Library, delegate: str | None) -> InterpreterRuntime:
-    if device == "auto" and delegate is None and not find_accelerators():
-        raise AbsentError("no Edge TPU is plugged in")
-    wanted = "edgetpu" if device == "auto" else device
-    return InterpreterRuntime(model, device=wanted, library=library, delegate=delegate)
-
-
-def _files(bundle: Bundle) -> tuple[ModelFile | None, ModelFile | None]:
-    """The checked files for the CPU and the Edge TPU, by what is in them and not by their names."""
-    files = [read_model(path) for path in (bundle.cpu, bundle.edgetpu) if path]
-    cpu = next((file for file in files if not file.edgetpu), None)
-    return cpu, next((file for file in files if file.edgetpu), None)
+    use = Use(open_bundle(Path(path)), prepare, decode, Path(labels) if isinstance(labels, str) else labels)
+    where = Where(
+        device=check_device(device),
+        threads=threads,
+        library=find_library(runtime),
+        delegate=delegate,
+        delegate_options=delegate_options or {},
+        isolated=isolated,
+        stand_in=stand_in,
+        deadline_s=deadline_s,
+    )
+    return Model(*place(use, where))
 
 
 def _with_options(prepare: Prepare, decode: Decode, options: dict[str, Any]) -> tuple[Prepare, Decode]:

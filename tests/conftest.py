@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broker import Mosquitto, Subscriber
+from fake_tpu import FakeTpu, owners
 from hypothesis import settings
 from waiting import until
 
@@ -48,6 +49,16 @@ def fake_edgetpu(tmp_path_factory: pytest.TempPathFactory) -> str:
     source = TESTS / "native" / "fake_edgetpu.c"
     subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
     return str(library)
+
+
+@pytest.fixture
+def tpu(fake_edgetpu: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTpu]:
+    """An accelerator that fails when it is told to; afterwards no process of it may be left."""
+    fake = FakeTpu(fake_edgetpu, tmp_path)
+    for name, value in fake.environment.items():
+        monkeypatch.setenv(name, value)
+    yield fake
+    until(lambda: not owners(), what=f"the end of {owners()}")
 
 
 @pytest.fixture

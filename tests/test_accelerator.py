@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_tpu import FakeTpu
 
 from edge_infer.errors import DelegateError, ModelError
 from edge_infer.model import load
@@ -16,7 +17,7 @@ SSD = "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite"  # has none
 
 @pytest.fixture
 def nothing_plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_infer.model.find_accelerators", list)
+    monkeypatch.setattr("edge_infer.runtime.pool.find_accelerators", list)
 
 
 PICTURE = np.full((128, 128, 3), 3, np.uint8)
@@ -66,14 +67,23 @@ def test_an_accelerator_that_must_do_it_is_not_replaced(
         load(models / BOTH, device="edgetpu", delegate=fake_edgetpu)
 
 
-def test_an_accelerator_that_fails_while_running_is_a_delegate_error(
-    models: Path, fake_edgetpu: str, monkeypatch: pytest.MonkeyPatch
+def test_where_nothing_may_stand_in_a_failure_is_an_error_and_the_next_frame_is_answered(
+    models: Path, tpu: FakeTpu
 ) -> None:
-    monkeypatch.setenv("FAKE_EDGETPU_FAIL_AFTER", "2")  # the first is the warm-up
-    with load(models / BOTH, delegate=fake_edgetpu) as model:
-        model(PICTURE)
+    with load(models / BOTH, delegate=tpu.library, stand_in=False) as model:
+        tpu.fail("error")
         with pytest.raises(DelegateError, match="USB transfer error"):
             model(PICTURE)
+        assert model.heals
+        assert model(PICTURE).status == "ok"
+
+
+def test_in_our_own_process_a_failure_is_an_error(models: Path, tpu: FakeTpu) -> None:
+    with load(models / BOTH, delegate=tpu.library, isolated=False) as model:
+        tpu.fail("error")
+        with pytest.raises(DelegateError, match="USB transfer error"):
+            model(PICTURE)
+        assert not model.heals
 
 
 def test_the_cpu_can_be_asked_for(models: Path, fake_edgetpu: str) -> None:

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fake_tpu import FakeTpu
 
 from edge_infer.errors import ModelError
 from edge_infer.model import load
@@ -49,12 +50,10 @@ def test_a_file_that_is_not_the_one_of_the_manifest_is_refused(bundle: Path, mod
         load(bundle, device="cpu")
 
 
-def test_a_bundle_falls_back_to_its_own_file_for_the_cpu(
-    bundle: Path, fake_edgetpu: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with load(bundle, delegate=fake_edgetpu) as model:
+def test_a_bundle_falls_back_to_its_own_file_for_the_cpu(bundle: Path, tpu: FakeTpu) -> None:
+    with load(bundle, delegate=tpu.library) as model:
         assert model.device == "edgetpu"
-    monkeypatch.setenv("FAKE_EDGETPU_FAIL_AFTER", "0")
-    with load(bundle, delegate=fake_edgetpu) as model:
+    tpu.unplug()
+    with load(bundle, delegate=tpu.library) as model:
         assert (model.device, model.status) == ("cpu", "degraded")
-        assert "USB transfer error" in (model.fallback_reason or "")
+        assert "does not start" in (model.fallback_reason or "")

@@ -1,14 +1,14 @@
 """LiteRT and tflite-runtime: one interpreter, one thread."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edge_infer.bundle.model_file import SSD_OPERATOR, ModelFile
 from edge_infer.errors import DelegateError, ModelError
-from edge_infer.runtime.delegate import load_edgetpu
+from edge_infer.runtime.delegate import EXTERNAL, load_edgetpu, load_external
 from edge_infer.runtime.libraries import Library, find_library
 from edge_infer.runtime.quiet import caught_stderr
 from edge_infer.types import Array, TensorSpec
@@ -31,15 +31,17 @@ class InterpreterRuntime:
         threads: int = 1,
         library: Library | None = None,
         delegate: str | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         """Load the model and run it once on zeros, so that the first real inference is not slower than the rest.
 
         Args:
             model: a file that `read_model` has checked: a damaged one would crash the process here
-            device: `cpu` or `edgetpu[:usb|:pci][:N]`
+            device: `cpu`, `edgetpu[:usb|:pci][:N]` or `external`
             threads: CPU threads for one inference
             library: which runtime; default: `find_library()`
-            delegate: path of the Edge TPU library, where it is not the system's
+            delegate: path of the delegate's library, where it is not the system's libedgetpu
+            options: what an external delegate is told
 
         Raises:
             ModelError: the runtime does not take it, for example for an op that it does not have.
@@ -49,7 +51,7 @@ class InterpreterRuntime:
         self.device = device
         self.library = str(found)
         self._path = model.path
-        delegates = [] if device == "cpu" else [load_edgetpu(found, device, delegate)]
+        delegates = _delegates(found, device, delegate, options or {})
         with caught_stderr() as lines:
             self._interpreter: Any = _started(found, model, threads, delegates)
             inputs = self._interpreter.get_input_details()
@@ -61,6 +63,11 @@ class InterpreterRuntime:
             self.warm_outputs = self.run([np.zeros(spec.shape, spec.dtype) for spec in self.inputs])
         for line in lines:
             log.debug("runtime says: %s", line, extra={"model": model.path.name})
+
+    @property
+    def warm_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the outputs of the first run."""
+        return [output.shape for output in self.warm_outputs]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Stored inputs to copies of the stored outputs; releases the GIL while it computes."""
@@ -83,6 +90,14 @@ class InterpreterRuntime:
         self._interpreter = None
 
 
+def _delegates(library: Library, device: str, path: str | None, options: Mapping[str, str]) -> list[Any]:
+    if device == "cpu":
+        return []
+    if device == EXTERNAL:
+        return [load_external(library, path or "", options)]
+    return [load_edgetpu(library, device, path)]
+
+
 def _started(library: Library, model: ModelFile, threads: int, delegates: list[Any]) -> Any:
     try:
         interpreter = library.interpreter(
@@ -91,8 +106,8 @@ def _started(library: Library, model: ModelFile, threads: int, delegates: list[A
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         unknown = model.custom_ops - {SSD_OPERATOR}
-        if model.edgetpu and delegates:
-            raise DelegateError(f"the Edge TPU does not take {model.path.name}: {_first_line(error)}") from error
+        if delegates:
+            raise DelegateError(f"the delegate does not take {model.path.name}: {_first_line(error)}") from error
         if unknown and "unresolved custom op" in str(error):
             raise ModelError(
                 f"{model.path} needs the custom op {', '.join(sorted(unknown))}, which {library} does not have: "

@@ -7,18 +7,27 @@ from edge_infer.types import Array, TensorSpec
 
 
 class Runtime(Protocol):
-    """Runs one model; belongs to the one thread that opened it.
+    """Runs one model; belongs to the one thread that opened it."""
 
-    Attributes:
-        inputs, outputs: the model's tensors; an output whose size the model decides at run time has shape ()
-        device: what runs it, `cpu` or for example `edgetpu:usb`
-        library: name and version of the library behind it
-    """
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The model's inputs."""
+        ...
 
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    device: str
-    library: str
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The model's outputs; one whose size the model decides at run time has shape ()."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What runs it, `cpu` or for example `edgetpu:usb:0`."""
+        ...
+
+    @property
+    def library(self) -> str:
+        """Name and version of the library behind it."""
+        ...
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Stored values of all inputs to stored values of all outputs; the outputs are the caller's own copies.

@@ -8,7 +8,12 @@
  * Environment:
  *     FAKE_EDGETPU_COUNT       how many devices are there (default 1); one beyond that is refused without a reason,
  *                              as libedgetpu does
- *     FAKE_EDGETPU_FAIL_AFTER  how many inferences work before the device is unplugged (default: all)
+ *     FAKE_EDGETPU_US          how long an inference takes, microseconds (default: no longer than it needs)
+ *     FAKE_EDGETPU_CLAIM       "all": claim every node, not those of edgetpu_compiler only
+ *     FAKE_EDGETPU_FAULT       path of a file. What stands in it happens, and the file is removed: once for each file.
+ *                                  in an inference: hang abort segfault exit error lie
+ *                                  at the start:    start-hang start-abort start-segfault refuse
+ *     FAKE_EDGETPU_GONE        path of a file; while it is there the device is unplugged
  *
  * Outputs are zero but for one byte of 255, at (sum of all input bytes) modulo the output's size.
  *
@@ -18,8 +23,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -101,8 +108,6 @@ struct Delegate {
     void *free_buffer;
     int64_t flags;
     void *opaque;
-    long working_inferences; /* ours, behind what the runtime knows; negative: no limit */
-    long inferences;
 };
 
 typedef struct {
@@ -116,6 +121,28 @@ static long number_from(const char *variable, long otherwise) {
     const char *text = getenv(variable);
     return text ? atol(text) : otherwise;
 }
+
+/* Takes the fault that is due, if it begins so; the next caller finds none. */
+static bool fault_is(const char *name) {
+    const char *path = getenv("FAKE_EDGETPU_FAULT");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (!file) return false;
+    char due[32] = "";
+    const bool read = fscanf(file, "%31s", due) == 1;
+    fclose(file);
+    return read && strcmp(due, name) == 0 && unlink(path) == 0;
+}
+
+static bool is_gone(void) {
+    const char *path = getenv("FAKE_EDGETPU_GONE");
+    return path && access(path, F_OK) == 0;
+}
+
+static void hang(void) {
+    for (;;) pause();
+}
+
+static void segfault(void) { *(volatile int *)NULL = 1; }
 
 /* For a delegate's kernel the runtime passes DelegateParams as `buffer`; what is returned becomes user_data. */
 static void *kernel_init(Context *context, const char *buffer, size_t length) {
@@ -131,16 +158,24 @@ static Status kernel_prepare(Context *context, Node *node) {
 }
 
 static Status kernel_invoke(Context *context, Node *node) {
-    Delegate *delegate = node->user_data;
-    if (delegate->working_inferences >= 0 && delegate->inferences >= delegate->working_inferences) {
-        context->report_error(context, "fake edgetpu: USB transfer error 2 [LibUsbDataOut]");
+    if (fault_is("hang")) hang();
+    if (fault_is("abort")) {
+        fprintf(stderr, "F driver/usb/usb_driver.cc:1148] HandleQueuedBulkIn transfer in failed\n");
+        abort();
+    }
+    if (fault_is("segfault")) segfault();
+    if (fault_is("exit")) _exit(3);
+    if (is_gone() || fault_is("error")) {
+        context->report_error(context, "fake edgetpu: USB transfer error 1 [LibUsbDataIn]");
         return STATUS_ERROR;
     }
-    delegate->inferences++;
+    const long us = number_from("FAKE_EDGETPU_US", 0);
+    if (us > 0) usleep((useconds_t)us);
 
     const Tensor *input = &context->tensors[node->inputs->data[0]];
     uint64_t sum = 0;
     for (size_t i = 0; i < input->bytes; i++) sum += ((const uint8_t *)input->data)[i];
+    if (fault_is("lie")) sum++;
 
     for (int i = 0; i < node->outputs->size; i++) {
         Tensor *output = &context->tensors[node->outputs->data[i]];
@@ -151,10 +186,12 @@ static Status kernel_invoke(Context *context, Node *node) {
 }
 
 static bool is_for_edgetpu(const Registration *registration) {
+    const char *claim = getenv("FAKE_EDGETPU_CLAIM");
+    if (claim && strcmp(claim, "all") == 0) return true;
     return registration->custom_name && strcmp(registration->custom_name, "edgetpu-custom-op") == 0;
 }
 
-/* Claims every node that edgetpu_compiler made. */
+/* Claims every node that edgetpu_compiler made, or all. */
 static Status delegate_prepare(Context *context, Delegate *delegate) {
     IntArray *plan;
     if (context->get_execution_plan(context, &plan) != STATUS_OK) return STATUS_ERROR;
@@ -207,12 +244,15 @@ EXPORT Delegate *tflite_plugin_create_delegate(
         }
         number = device_number(values[i]);
     }
+    if (fault_is("start-hang")) hang();
+    if (fault_is("start-abort")) abort();
+    if (fault_is("start-segfault")) segfault();
+    if (is_gone() || fault_is("refuse")) return NULL;
     if (number < 0 || number >= number_from("FAKE_EDGETPU_COUNT", 1)) return NULL;
 
     Delegate *delegate = calloc(1, sizeof *delegate);
     delegate->prepare = delegate_prepare;
     delegate->flags = ALLOW_DYNAMIC_TENSORS;
-    delegate->working_inferences = number_from("FAKE_EDGETPU_FAIL_AFTER", -1);
     return delegate;
 }
 

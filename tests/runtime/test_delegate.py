@@ -19,7 +19,7 @@ def test_a_known_device_is_taken_as_it_is(device: str) -> None:
     "device", ["", "gpu", "CPU", "usb", "edgetpu:", "edgetpu:x", "edgetpu:usb:", "cpu ", "edgetpu\n"]
 )
 def test_an_unknown_device_is_refused_with_the_known_ones(device: str) -> None:
-    with pytest.raises(UsageError, match=r"use auto, cpu or edgetpu\[:usb\|:pci\]\[:N\]"):
+    with pytest.raises(UsageError, match=r"use auto, cpu, external or edgetpu\[:usb\|:pci\]\[:N\]"):
         check_device(device)
 
 
@@ -41,7 +41,7 @@ def test_accelerators_are_found_on_both_buses_before_and_after_their_firmware_is
     (tmp_path / "dev/apex_0").touch()
     assert find_accelerators(tmp_path) == [
         Accelerator("pci", str(tmp_path / "dev/apex_0")),
-        Accelerator("usb", str(fresh)),
+        Accelerator("usb", str(fresh), ready=False),
         Accelerator("usb", str(loaded)),
     ]
 

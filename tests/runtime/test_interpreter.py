@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_tpu import FakeTpu
 
 from edge_infer.bundle.model_file import read_model
 from edge_infer.errors import DelegateError, ModelError
@@ -104,19 +105,15 @@ def test_a_model_runs_on_the_accelerator(models: Path, fake_edgetpu: str, device
     assert np.flatnonzero(output).tolist() == [128 * 128 * 3 % 1001]
 
 
-def test_an_accelerator_that_is_unplugged_is_a_delegate_error(
-    models: Path, fake_edgetpu: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FAKE_EDGETPU_FAIL_AFTER", "2")  # the first is the warm-up
-    runtime = InterpreterRuntime(read_model(models / FOR_EDGETPU), device="edgetpu", delegate=fake_edgetpu)
+def test_an_accelerator_that_is_unplugged_is_a_delegate_error(models: Path, tpu: FakeTpu) -> None:
+    runtime = InterpreterRuntime(read_model(models / FOR_EDGETPU), device="edgetpu", delegate=tpu.library)
     runtime.run(zeros(runtime))
+    tpu.unplug()
     with pytest.raises(DelegateError, match=r"_edgetpu\.tflite failed on edgetpu: .*USB transfer error"):
         runtime.run(zeros(runtime))
 
 
-def test_an_accelerator_that_fails_the_warm_up_is_a_delegate_error(
-    models: Path, fake_edgetpu: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FAKE_EDGETPU_FAIL_AFTER", "0")
+def test_an_accelerator_that_fails_the_warm_up_is_a_delegate_error(models: Path, tpu: FakeTpu) -> None:
+    tpu.fail("error")
     with pytest.raises(DelegateError, match="failed on edgetpu"):
-        InterpreterRuntime(read_model(models / FOR_EDGETPU), device="edgetpu", delegate=fake_edgetpu)
+        InterpreterRuntime(read_model(models / FOR_EDGETPU), device="edgetpu", delegate=tpu.library)
