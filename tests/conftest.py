@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,13 @@ from fake_tpu import FakeTpu, owners
 from hypothesis import settings
 from waiting import until
 
+from edge_infer.runtime.pool import close_all
+
 # No timing is asserted, and a busy machine fails no test.
 settings.register_profile("edge_infer", deadline=None)
 settings.load_profile("edge_infer")
 
+MEASURED = pytest.StashKey[list[str]]()
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 
@@ -52,13 +55,31 @@ def fake_edgetpu(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line with a figure, which the summary shows."""
+    return request.config.stash.setdefault(MEASURED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What the tests have measured."""
+    if lines := config.stash.get(MEASURED, []):
+        terminalreporter.section("measured")
+        for line in sorted(lines):
+            terminalreporter.line(line)
+
+
+@pytest.fixture
 def tpu(fake_edgetpu: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTpu]:
     """An accelerator that fails when it is told to; afterwards no process of it may be left."""
     fake = FakeTpu(fake_edgetpu, tmp_path)
     for name, value in fake.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("edge_infer.runtime.pool._units", {})  # what failed in other tests is not remembered
     yield fake
-    until(lambda: not owners(), what=f"the end of {owners()}")
+    try:
+        until(lambda: not owners(), what=f"the end of {owners()}")
+    finally:
+        close_all()
 
 
 @pytest.fixture

@@ -7,15 +7,17 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
+from weakref import WeakValueDictionary
 
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.runtime.delegate import EXTERNAL, await_firmware, find_accelerators
 from edge_infer.runtime.isolated.launcher import close_launchers
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
-from edge_infer.runtime.isolated.unit import Unit
+from edge_infer.runtime.isolated.unit import Job, Unit
 from edge_infer.runtime.libraries import Library
 
 _units: dict[Hashable, Unit] = {}  # also those without a process now: what failed before is remembered
+_jobs: WeakValueDictionary[Hashable, Job] = WeakValueDictionary()  # the same model is loaded once
 _private = itertools.count()
 _lock = threading.Lock()
 
@@ -38,9 +40,10 @@ def isolated(
     """
     with _lock:
         units = _select(device, library.name, delegate, dict(options or {}))
-    return IsolatedRuntime(
-        model, units, threads=threads, deadline_s=deadline_s, alone=alone, on_close=_close_what_is_unused
-    )
+        key = (*units, model.path, model.sha256, threads, deadline_s, alone)
+        job = _jobs.get(key) or Job(model, threads, deadline_s, alone)
+        _jobs[key] = job
+    return IsolatedRuntime(job, units, _close_what_is_unused)
 
 
 def accelerators() -> dict[str, Unit]:
@@ -102,12 +105,12 @@ def _close_what_is_unused() -> None:
             close_launchers()
 
 
-def _close_all() -> None:
-    """Without this, processes would be killed at exit and not give their accelerators back."""
+def close_all() -> None:
+    """End all processes; without this they would be killed at exit, and not give their accelerators back."""
     for unit in list(_units.values()):
         unit.close()
     close_launchers()
 
 
-atexit.register(_close_all)
+atexit.register(close_all)
 os.register_at_fork(after_in_child=_units.clear)  # they are not a copy's to use

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_tpu import FakeTpu
 
 from edge_infer.bundle.model_file import read_model
 from edge_infer.errors import ModelError
 from edge_infer.runtime.interpreter import InterpreterRuntime
 from edge_infer.runtime.libraries import KNOWN, find_library
+from edge_infer.runtime.pool import isolated
 from edge_infer.runtime.runtime import Runtime
 from edge_infer.testing import FakeRuntime, check_runtime
 from edge_infer.types import Array, TensorSpec
@@ -33,6 +35,13 @@ def test_an_installed_runtime_is_one(name: str, testdata: Path) -> None:
 def test_a_runtime_on_an_accelerator_is_one(testdata: Path, fake_edgetpu: str) -> None:
     model = read_model(testdata / "models" / MODEL.replace("quant", "quant_edgetpu"))
     check_runtime(lambda: InterpreterRuntime(model, device="edgetpu", delegate=fake_edgetpu), pictures())
+
+
+@pytest.mark.parametrize("device", ["edgetpu", "cpu"])
+def test_a_runtime_in_a_process_of_its_own_is_one(testdata: Path, tpu: FakeTpu, device: str) -> None:
+    name = MODEL if device == "cpu" else MODEL.replace("quant", "quant_edgetpu")
+    model = read_model(testdata / "models" / name)
+    check_runtime(lambda: isolated(model, device, find_library(), delegate=tpu.library), pictures())
 
 
 def test_a_fake_runtime_is_one() -> None:

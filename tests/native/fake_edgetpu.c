@@ -20,6 +20,7 @@
  * Layouts: tensorflow/lite/core/c/common.h and tensorflow/lite/delegates/external/external_delegate_interface.h.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,8 +143,6 @@ static void hang(void) {
     for (;;) pause();
 }
 
-static void segfault(void) { *(volatile int *)NULL = 1; }
-
 /* For a delegate's kernel the runtime passes DelegateParams as `buffer`; what is returned becomes user_data. */
 static void *kernel_init(Context *context, const char *buffer, size_t length) {
     (void)context, (void)length;
@@ -163,7 +162,7 @@ static Status kernel_invoke(Context *context, Node *node) {
         fprintf(stderr, "F driver/usb/usb_driver.cc:1148] HandleQueuedBulkIn transfer in failed\n");
         abort();
     }
-    if (fault_is("segfault")) segfault();
+    if (fault_is("segfault")) raise(SIGSEGV);
     if (fault_is("exit")) _exit(3);
     if (is_gone() || fault_is("error")) {
         context->report_error(context, "fake edgetpu: USB transfer error 1 [LibUsbDataIn]");
@@ -175,7 +174,7 @@ static Status kernel_invoke(Context *context, Node *node) {
     const Tensor *input = &context->tensors[node->inputs->data[0]];
     uint64_t sum = 0;
     for (size_t i = 0; i < input->bytes; i++) sum += ((const uint8_t *)input->data)[i];
-    if (fault_is("lie")) sum++;
+    if (sum > 0 && fault_is("lie")) sum++; /* not about the zeros of a warm-up, which nobody looks at */
 
     for (int i = 0; i < node->outputs->size; i++) {
         Tensor *output = &context->tensors[node->outputs->data[i]];
@@ -246,7 +245,7 @@ EXPORT Delegate *tflite_plugin_create_delegate(
     }
     if (fault_is("start-hang")) hang();
     if (fault_is("start-abort")) abort();
-    if (fault_is("start-segfault")) segfault();
+    if (fault_is("start-segfault")) raise(SIGSEGV);
     if (is_gone() || fault_is("refuse")) return NULL;
     if (number < 0 || number >= number_from("FAKE_EDGETPU_COUNT", 1)) return NULL;
 

@@ -93,6 +93,8 @@ class Generation:
             Fault: there was no answer within `deadline_s`, or a wrong one, or the process died.
         """
         held = self._models[number]
+        if len(inputs) != len(held.about.inputs):
+            raise ModelError(f"{len(inputs)} inputs were given, expected {len(held.about.inputs)}")
         self._seq += 1
         for place, value, tensor in zip(held.memory.inputs(self._seq), inputs, held.about.inputs, strict=True):
             if value.shape != place.shape or value.dtype != place.dtype:

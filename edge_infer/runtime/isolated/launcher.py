@@ -4,7 +4,6 @@ The launcher itself never touches a device, so it never hangs. It and all that i
 """
 
 import ctypes
-import faulthandler
 import json
 import os
 import resource
@@ -205,7 +204,6 @@ def _become_owner(launcher: int, stderr: int) -> None:
     os.dup2(stderr, 2)
     os.close(stderr)
     _name("ei-accelerator")
-    faulthandler.enable(all_threads=True)
 
 
 def _name(name: str) -> None:

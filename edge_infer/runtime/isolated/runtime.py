@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
 from edge_infer.runtime.isolated.messages import Loaded
 from edge_infer.runtime.isolated.unit import TURN_S, Job, Unit, turns
@@ -14,30 +13,19 @@ class IsolatedRuntime:
 
     Attributes:
         device: the accelerator that ran it last
-        alone: nothing else can run the model meanwhile: `run` waits for an accelerator that is being replaced
+        refusal: why an accelerator has not loaded the model at first
     """
 
-    def __init__(
-        self,
-        model: ModelFile,
-        units: Sequence[Unit],
-        *,
-        threads: int = 1,
-        deadline_s: float | None = None,
-        alone: bool = True,
-        on_close: Callable[[], object] = lambda: None,
-    ) -> None:
+    def __init__(self, job: Job, units: Sequence[Unit], on_close: Callable[[], object] = lambda: None) -> None:
         """Ask all accelerators to load the model; `ready` tells whether one has.
 
         Raises:
             ModelError: the model is to blame.
         """
         self.device = units[0].name
-        self.alone = alone
         self.refusal: DelegateError | None = None
-        self._path = model.path
         self._units = tuple(units)
-        self._job = Job(model, threads, deadline_s, alone)
+        self._job = job
         self._on_close = on_close
         self._closed = False
         try:
@@ -89,9 +77,9 @@ class IsolatedRuntime:
             DelegateError: no accelerator works now, or it failed while it ran.
         """
         if self._closed:
-            raise ModelError(f"{self._path.name} was closed: load it again")
+            raise ModelError(f"{self._job.model.path.name} was closed: load it again")
         try:
-            free = turns.take(self._units, TURN_S, hopeful=self.alone)
+            free = turns.take(self._units, TURN_S, hopeful=self._job.alone)
         except TimeoutError:
             free = None
         if free is None:
@@ -115,5 +103,5 @@ class IsolatedRuntime:
     @property
     def _about(self) -> Loaded:
         if self._job.about is None:
-            raise self.refusal or DelegateError(f"{self.device} has not loaded {self._path} yet")
+            raise self.refusal or DelegateError(f"{self.device} has not loaded {self._job.model.path} yet")
         return self._job.about

@@ -90,6 +90,7 @@ class Unit:
         self._is_there = is_there
         self._await_firmware = await_firmware
         self._jobs: dict[int, Job] = {}
+        self._users: Counter[int] = Counter()  # by job
         self._generation: Generation | None = None
         self._quarantine = Quarantine()
         self._retry_at: float | None = None
@@ -105,11 +106,14 @@ class Unit:
             DelegateError: not now; it is tried again, and the model loaded when that works.
         """
         with self._changing:
+            self._users[job.number] += 1
             self._jobs[job.number] = job
             if self._keeper:
                 raise self.refusal
             if self._generation is None:
                 self._start()
+            elif self._users[job.number] > 1:
+                pass  # it is there
             elif turns.take([self], TURN_S, hopeful=False):
                 self._load_beside(job)
             else:
@@ -118,8 +122,12 @@ class Unit:
                 raise job.refused
 
     def remove(self, job: Job) -> None:
-        """Forget a model; the last one ends the process."""
+        """Forget a model when the last who wants it goes; the last model ends the process."""
         with self._changing:
+            self._users[job.number] -= 1
+            if self._users[job.number] > 0:
+                return
+            del self._users[job.number]
             self._jobs.pop(job.number, None)
             if not self._jobs:
                 self.close()
@@ -216,7 +224,7 @@ class Unit:
             try:
                 generation = self._launched()
             except Fault as fault:
-                if fault.kind == "hang":
+                if fault.kind in ("hang", "lie"):
                     raise
                 log.info("%s refuses at first: %s", self.name, fault)
                 self._await_firmware()
@@ -277,6 +285,8 @@ class Unit:
             time.monotonic(), patient=not any(job.alone for job in list(self._jobs.values()))
         )
         self.state = "starting" if pause <= max(PAUSES_S) else "quarantined"
+        if dead is None and self.last_fault != str(fault):
+            log.warning("%s does not start: %s", self.name, fault, extra={"state": self.state})
         self.last_fault = str(fault)
         self.refusal = self._as_error(fault)
         self._keep_trying(dead, pause)
