@@ -74,7 +74,7 @@ def _select(device: str, library: str, delegate: str | None, options: dict[str, 
     if chosen := [name for number, name in enumerate(_names()) if _means(device, number, name)]:
         return [unit(name, lambda name=name: name in _names()) for name in chosen]  # type: ignore[misc]
     if device == "auto":
-        return [unit("edgetpu", lambda: delegate is not None or bool(_names()))]
+        return [unit("edgetpu", lambda: delegate is not None or bool(_names()), key=device)]
     return [unit(device)]  # the system may show less than libedgetpu finds
 
 
