@@ -53,7 +53,7 @@ def parts(info: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
     return [info, *nested, *(one for one in inner if isinstance(one, msgspec.inspect.StructType))]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/library.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/library.md", "docs/accelerators.md"])
 def test_each_python_block_runs(document: str, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(ROOT / document, "python")):
         script = tmp_path / f"block{number}.py"
