@@ -110,7 +110,7 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """All lines, those of a traceback too."""
-        prefix = f"<{_PRIORITIES.get(record.levelname, 6)}>"
+        prefix = _priority(record.levelname)
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
@@ -143,6 +143,15 @@ def _formatter(format: Format, stream: TextIO) -> logging.Formatter:  # noqa: A0
         return JournalFormatter()
     # Source: no-color.org: set and not empty
     return LogfmtFormatter(colour=stream.isatty() and not os.environ.get("NO_COLOR"))
+
+
+def prefix(level: str, stream: TextIO) -> str:
+    """What a line that is no log begins with to be filed under this level; empty unless systemd reads the stream."""
+    return _priority(level.upper()) if _is_journal(stream) else ""
+
+
+def _priority(level: str) -> str:
+    return f"<{_PRIORITIES.get(level, 6)}>"
 
 
 def _is_journal(stream: TextIO) -> bool:

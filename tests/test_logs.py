@@ -173,9 +173,11 @@ def test_auto_writes_for_the_journal_only_where_systemd_names_the_stream(
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
         logs.configure("info", "auto", stream)
         log.info("to the journal")
+        assert logs.prefix("error", stream) == "<3>"
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino + 1}")
         logs.configure("info", "auto", stream)
         log.info("to a file")
+        assert logs.prefix("error", stream) == ""
     first, second = path.read_text().splitlines()
     assert first == "<6>to the journal"
     assert second.endswith("INFO     to a file")

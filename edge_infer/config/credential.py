@@ -3,8 +3,13 @@
 import os
 from pathlib import Path
 
+FOLDER_ID = "edge-infer"  # of LoadCredential= in systemd/; systemd names a file of a folder <id>_<file>
+
 
 def credential(path: Path) -> Path:
     """The systemd credential of this file's name where there is one, else the path itself."""
-    handed = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / path.name
-    return handed if "CREDENTIALS_DIRECTORY" in os.environ and handed.is_file() else path
+    if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+        for name in (path.name, f"{FOLDER_ID}_{path.name}"):
+            if (handed := Path(folder) / name).is_file():
+                return handed
+    return path

@@ -117,7 +117,7 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.cert_file:
-                context.load_cert_chain(self.cert_file, self.key_file)
+                context.load_cert_chain(self.cert_file, self.key_file and credential(self.key_file))
         except (OSError, ssl.SSLError) as error:
             files = ", ".join(str(path) for path in (self.ca_file, self.cert_file, self.key_file) if path)
             raise UnavailableError(f"cannot use the TLS files {files}: {error}") from error

@@ -1,6 +1,8 @@
 """Where the broker is and how we prove who we are, before any connection."""
 
+import shutil
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,20 @@ def test_a_credential_of_systemd_wins_over_a_file_of_that_name(tmp_path: Path, m
     assert Broker(url="mqtt://h", password_file=Path("mqtt.pw")).password() == "from systemd"
     (tmp_path / "credentials/mqtt.pw").unlink()
     assert Broker(url="mqtt://h", password_file=tmp_path / "mqtt.pw").password() == "from the file"
+
+
+def test_the_key_of_a_certificate_may_be_a_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl: apt install openssl")
+    (tmp_path / "credentials").mkdir()
+    key, certificate = tmp_path / "credentials/edge-infer_client.key", tmp_path / "client.pem"
+    made = ["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=porch"]
+    subprocess.run(["openssl", *made, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=20)
+    broker = Broker(url="mqtts://h", cert_file=certificate, key_file=Path("/etc/edge-infer/credentials/client.key"))
+    with pytest.raises(UnavailableError, match="cannot use the TLS files"):
+        broker.tls()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(key.parent))
+    broker.tls()
 
 
 def test_the_server_is_always_checked() -> None:
