@@ -1,35 +1,36 @@
 """The daemon: pipelines, delivery and health of one device, from start to exit code."""
 
 import logging
-import platform
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from edge_infer import __version__
 from edge_infer.deliver.commands import Arguments, Commands
 from edge_infer.deliver.lines import LinesSink
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.deliver.sink import Sink
+from edge_infer.doors import Doors
 from edge_infer.errands import Errands
-from edge_infer.errors import EdgeInferError, UnavailableError, UsageError
-from edge_infer.health.process import clock_state, this_process
+from edge_infer.errors import UnavailableError, UsageError
+from edge_infer.health.growth import Growth
+from edge_infer.health.process import clock_state
 from edge_infer.orders import orders
 from edge_infer.pipelines import Pipelines
+from edge_infer.reloading import Reloading
+from edge_infer.report import Report
 from edge_infer.settings import Settings, load_settings
+from edge_infer.supervisor import Supervisor
 from edge_infer.tuning import live_part
 from edge_infer.types import Result
-from edge_infer.wire.payloads import Health, Info, PipelineInfo
 from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how soon a loss, a failure or an end is noticed
-MQTT_EXPIRY = 3  # health intervals until brokers drop the last report
+PATIENCE_S = 120.0  # for a command that loads models: 30 s for each of a few
 
 
 class Daemon:
@@ -63,8 +64,11 @@ class Daemon:
         self.lines += [LinesSink(None)] if stdout else []
         self.sinks: list[Sink] = [*self.lines, *([self.publisher] if self.publisher else [])]
         self._stopping = threading.Event()
-        self._started = time.monotonic()
-        self._described: tuple[str, dict[str, PipelineInfo]] | None = None
+        self._reloading = Reloading(self._rehearse, self._take_over, self._errands)
+        self.growth = Growth()
+        self.supervisor = Supervisor(self.pipelines, self.publisher, self.growth)
+        self._report = Report(settings, self.pipelines, self.publisher, self.growth, file)
+        self._doors = Doors(self._report)
 
     def stop(self) -> None:
         """Ask for a clean end; from any thread or a signal handler."""
@@ -82,8 +86,11 @@ class Daemon:
         Raises:
             EdgeInferError: a part failed in a way that trying again does not mend; all else was ended cleanly.
         """
+        self.supervisor.start()
         if self.publisher:
             self.publisher.start()
+        self._report.start()
+        self._doors.open()
         self.pipelines.start()
         log.info("started", extra={"device": self.settings.device.id, "pipelines": len(self.pipelines)})
         failure = None
@@ -92,9 +99,11 @@ class Daemon:
             while failure is None and not self._stopping.is_set():
                 self._errands.do_next(TICK_S)
                 failure = self._failure()
+                self._reloading.turn()
+                self.supervisor.turn(self.settings.supervise, reloading=self._reloading.busy)
                 self._watch()
                 if time.monotonic() >= next_report:
-                    self._report()
+                    self._publish_health()
                     next_report = time.monotonic() + self.settings.health.interval_s
                 if all(pipeline.ended for pipeline in self.pipelines):
                     break
@@ -106,11 +115,16 @@ class Daemon:
 
     def _end(self) -> None:
         """Sources first, then what they have given, then delivery."""
+        self.supervisor.ending()
         self._errands.close()
+        self._reloading.close()
+        self._doors.close()
         self.pipelines.stop()
-        self._report()
+        self._report.publish_health(self.settings.health.interval_s)
+        self._report.close()
         for sink in self.sinks:
             sink.close()
+        self.supervisor.close()
         log.info("stopped", extra={"results": self.pipelines.results})
 
     def _publish(self, result: Result, pipeline: str) -> None:
@@ -123,6 +137,7 @@ class Daemon:
 
     def _make_commands(self, root: str) -> Commands:
         acts = {**orders(self.pipelines), "reload": self._reload, "restart": self._restart}
+        acts["set"] = partial(self._patiently, acts["set"])
         return Commands(
             Topics(self.settings.device.id, root),
             {"ping": self._ping, **{name: partial(self._errands.ask, act) for name, act in acts.items()}},
@@ -140,20 +155,25 @@ class Daemon:
         self.stop()
         return {"epoch": self.publisher.outbox.epoch if self.publisher else None}
 
-    def _reload(self, _arguments: Arguments) -> object:
-        try:
-            changes = self._take_over()
-        except EdgeInferError as error:
-            log.error("the configuration is refused, all stays as it was: %s", "; ".join(str(error).splitlines()))  # noqa: TRY400
-            raise
-        log.info("the configuration was read again", extra={name: ",".join(found) for name, found in changes.items()})
-        return changes
+    def _patiently(self, act: Callable[[Arguments], object], arguments: Arguments) -> object:
+        with self.supervisor.patience(PATIENCE_S):
+            return act(arguments)
 
-    def _take_over(self) -> dict[str, list[str]]:
+    def _reload(self, _arguments: Arguments) -> object:
         if self._file is None:
-            raise UsageError("there is no configuration file: the pipeline came from the command line")
-        new = load_settings(self._file)
+            why = "there is no configuration file: the pipeline came from the command line"
+            log.error("the configuration is refused, all stays as it was: %s", why)
+            raise UsageError(why)
+        return self._reloading.ask()
+
+    def _rehearse(self) -> tuple[Settings, str | None]:
+        new = load_settings(self._file or Path())
         token = new.commands.token()
+        self.pipelines.rehearse(new.pipelines)
+        return new, token
+
+    def _take_over(self, found: tuple[Settings, str | None]) -> dict[str, list[str]]:
+        new, token = found
         changes = self.pipelines.change(new.pipelines)
         self.settings, needs_restart = live_part(self.settings, new)
         if self.commands:
@@ -169,61 +189,16 @@ class Daemon:
         """Notice what is wrong, and say so."""
         self.pipelines.refuse_late_pictures()
         reasons = {pipeline.name: trouble for pipeline in self.pipelines if (trouble := pipeline.trouble())}
-        reasons |= {f"file {sink.path}": sink.trouble for sink in self.lines if sink.trouble}
-        if not self.publisher:
-            return
-        if self.publisher.outbox_trouble:
+        reasons |= {f"file {sink.path}" if sink.path else "stdout": sink.trouble for sink in self.lines if sink.trouble}
+        if self.publisher and self.publisher.outbox_trouble:
             reasons["outbox"] = self.publisher.outbox_trouble
-        described = {
-            pipeline.name: PipelineInfo(
-                source=str(self.pipelines.settings[pipeline.name].source.__struct_config__.tag),
-                model=str(pipeline.model.id),
-                sha256=pipeline.model.id.sha256,
-                task=pipeline.model.task,
-                device=pipeline.model.device,
-                fallback_reason=pipeline.model.fallback_reason,
-            )
-            for pipeline in self.pipelines
-            if pipeline.model
-        }
-        self.publisher.set_status("degraded" if reasons else "online", reasons)
-        digest = msgspec.structs.replace(self.settings, pipelines=self.pipelines.settings).sha256()
-        if (digest, described) != self._described:
-            self._described = (digest, described)
-            self.publisher.set_info(self._info(digest, described))
+        reasons |= {"prometheus": self._doors.trouble} if self._doors.trouble else {}
+        reasons |= {"config": self._reloading.refused} if self._reloading.refused else {}
+        reasons |= self.supervisor.growth_reasons(self.settings.supervise)
+        self._report.turn(self.settings, reasons)
+        self.supervisor.tell(reasons)
 
-    def _info(self, digest: str, described: dict[str, PipelineInfo]) -> Info:
-        libraries = {pipeline.model.runtime.library for pipeline in self.pipelines if pipeline.model}
-        return Info(
-            device=self.settings.device.id,
-            time=time.time(),
-            version=__version__,
-            runtime=", ".join(sorted(libraries)),
-            python=platform.python_version(),
-            platform=platform.platform(),
-            machine=platform.machine(),
-            config_sha256=digest,
-            pipelines=described,
-        )
-
-    def _report(self) -> None:
-        if not self.publisher:
-            return
-        process = this_process()
-        self.publisher.set_health(
-            Health(
-                device=self.settings.device.id,
-                time=time.time(),
-                epoch=self.publisher.outbox.epoch,
-                boot=self.publisher.outbox.boot,
-                clock=clock_state(),
-                uptime_s=round(time.monotonic() - self._started, 1),
-                rss_bytes=process.rss_bytes,
-                open_files=process.open_files,
-                threads=process.threads,
-                reconnects=self.publisher.reconnects,
-                pipelines={pipeline.name: pipeline.health() for pipeline in self.pipelines},
-                outbox=self.publisher.health(),
-            ),
-            expiry_s=int(self.settings.health.interval_s * MQTT_EXPIRY) + 1,
-        )
+    def _publish_health(self) -> None:
+        self._doors.keep_open(self.settings.health)
+        self._report.publish_health(self.settings.health.interval_s)
+        self.supervisor.count()

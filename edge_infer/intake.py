@@ -22,14 +22,17 @@ class Intake:
     "stopped" (nobody took it any more), and what the source left out itself. While it is paused a live source is read
     on, so that it is known whether it still gives frames; a file waits.
 
+    `captured` is told how long each read took, ms; of a live source that is mostly waiting for its next frame.
+
     Attributes:
         max_age_s: of a live source; any thread may change it, as the next two
         limit: on the frames of a live source
         paused: nothing is handed over
     """
 
-    def __init__(self, max_age_s: float) -> None:
+    def __init__(self, max_age_s: float, captured: Callable[[float], object] = lambda _ms: None) -> None:
         self.max_age_s = max_age_s
+        self._captured = captured
         self.limit = RateLimit(None)
         self.paused = False
         self.frames = 0
@@ -49,6 +52,7 @@ class Intake:
         self.live = self._mailbox.lossy = source.live
         noted: Counter[str] = Counter()
         while not stopping.is_set():
+            started = time.perf_counter()
             try:
                 frame = source.read()
             except EndOfStream:
@@ -59,6 +63,7 @@ class Intake:
                 noted = source.skipped.copy()
             self.frames += 1
             self.last_frame_ns = frame.captured_ns
+            self._captured((time.perf_counter() - started) * 1e3)
             progress()
             if self._left_out(stopping):
                 continue

@@ -4,29 +4,39 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from edge_infer.errors import DelegateError, EdgeInferError, InputError, ModelError, SourceError, UnavailableError
-from edge_infer.flow.backoff import Backoff
+from edge_infer.capturing import STOP_S, Capturing
+from edge_infer.errors import DelegateError, EdgeInferError, SourceError
 from edge_infer.flow.mailbox import Closed
-from edge_infer.flow.worker import Worker
-from edge_infer.health.stages import StageTimes
-from edge_infer.intake import CHECK_S, Intake
+from edge_infer.health.stages import Histogram, StageTimes, summaries
+from edge_infer.inferring import Inferring
+from edge_infer.intake import Intake
 from edge_infer.model import Model
+from edge_infer.settings import SuperviseSettings
 from edge_infer.sources.source import BaseSource
 from edge_infer.types import Frame, Result
 from edge_infer.wire.payloads import PipelineHealth
 
 log = logging.getLogger(__name__)
 
-# A camera that comes back is found within this: small, because opening is cheap and a missed intruder is not.
-SOURCE_BACKOFF_CAP_S = 2.0
 PAUSED = "paused by a command"
-STOP_SOURCE_S = 1.0  # a read that blocks longer is left behind
+# A live source's read that takes longer hangs, unless it may be silent for more than twice as long. As for the limit of
+# a model, with the tick of 0.25 s it is noticed, mended and reported within 3 s.
+READ_S = 2.5
 
 State = Literal["starting", "running", "paused", "lost", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a pipeline had done at a moment (monotonic): the beginning of a report's rates and durations."""
+
+    at_ns: int
+    frames: int
+    results: int
+    stages: dict[str, Histogram]
 
 
 class Pipeline:
@@ -35,7 +45,7 @@ class Pipeline:
     `state` is `lost` while a live source gives no frames: it is opened again for ever (unless `must_open`, and it
     could never be opened). `show` sees each frame with its result, after it was published.
 
-    `intake` may be paused and limited, and the model exchanged, while it runs.
+    `intake` may be paused and limited, and the model exchanged, while it runs. `supervise` replaces threads that hang.
     """
 
     def __init__(
@@ -46,56 +56,69 @@ class Pipeline:
         publish: Callable[[Result, str], object],
         *,
         max_frame_age_s: float = 5.0,
+        max_still_s: float | None = None,
+        fps: float | None = None,
+        deadline_s: float = 0.0,
         workers: int = 1,
         must_open: bool = False,
         show: Callable[[Frame, Result], object] = lambda _frame, _result: None,
     ) -> None:
         self.name = name
-        self.intake = Intake(max_frame_age_s)
-        self.results = 0
-        self.errors = 0
-        self.model: Model | None = None
-        self._open_source = open_source
-        self._load_model = load_model
-        self._next: dict[str, Model] = {}  # by worker: what it goes on with
-        self._publish = publish
-        self._must_open = must_open
-        self._show = show
         self._times = StageTimes()
+        self.intake = Intake(max_frame_age_s, lambda ms: self._times.add({"capture": ms}))
+        self.results = 0
+        self._publish = publish
+        self._show = show
+        self._deadline_s = deadline_s
         self._lock = threading.Lock()
-        self._ready = threading.Event()
-        self._source = Worker(f"source:{name}", self._capture, Backoff(base=0.1, cap=SOURCE_BACKOFF_CAP_S))
-        names = [f"infer:{name}"] if workers == 1 else [f"infer:{name}:{i}" for i in range(workers)]
-        self._infer = [Worker(worker, self._predict_all, Backoff(base=0.5, cap=30.0)) for worker in names]
-        self._reported_ns = time.monotonic_ns()
-        self._awaited_ns: int | None = None  # since when the source is asked for frames
-        self._reported = (0, 0)  # frames and results at the last report
+        ready = threading.Event()
+        self._source = Capturing(
+            name,
+            open_source,
+            self.intake,
+            ready,
+            must_open=must_open,
+            read_s=max(READ_S, max_frame_age_s / 2, 2 / fps if fps else 0.0),
+            max_still_s=max_still_s,
+        )
+        names = [name] if workers == 1 else [f"{name}:{i}" for i in range(workers)]
+        self._infer = [Inferring(worker, load_model, self.intake, ready, self._deliver) for worker in names]
+        self._stages: list[Capturing | Inferring] = [*self._infer, self._source]
+        self._start = self.counted()
         self._lost_since: float | None = None
 
     def start(self) -> None:
         """Start the threads."""
-        self._reported_ns = time.monotonic_ns()
-        for worker in (*self._infer, self._source):
-            worker.start()
+        self._start = self.counted()
+        for stage in self._stages:
+            stage.start()
 
     def stop(self) -> None:
         """Ask the source to end; what it has given is still worked through."""
         self._source.stop()
 
     def join(self, timeout: float) -> bool:
-        """True if all threads have ended within `timeout` seconds; a source that hangs is left behind."""
+        """True if all threads have ended within `timeout` seconds; one that hangs is left behind."""
         deadline = time.monotonic() + timeout
-        source_ended = self._source.join(min(STOP_SOURCE_S, timeout))
+        ended = self._source.join(timeout)
         self.intake.close()
-        for worker in self._infer:
-            worker.stop()
-        infer_ended = True
-        for worker in self._infer:
-            infer_ended &= worker.join(max(0.0, deadline - time.monotonic()))
-        if infer_ended:
-            self.intake.abandon()
-            self._close_spares()
-        return source_ended and infer_ended
+        for stage in self._infer:
+            stage.stop()
+        for stage in self._infer:
+            ended &= stage.join(max(0.0, deadline - time.monotonic()))
+        self.intake.abandon()
+        return ended
+
+    def supervise(self, since_ns: int, settings: SuperviseSettings) -> None:
+        """Replace the threads that hang; what lasted before `since_ns` (monotonic) does not count.
+
+        Raises:
+            StalledError: that does not help.
+        """
+        self._source.supervise(since_ns, settings.exit_after_s)
+        for stage in self._infer:
+            stage.patience.floor_s = max(settings.infer_s, self._deadline_s)
+            stage.supervise(since_ns)
 
     def exchange_model(self, load_model: Callable[[], Model]) -> None:
         """From the next frame on, and after each failure, ask what `load_model` gives; until then the present model.
@@ -103,36 +126,51 @@ class Pipeline:
         Raises:
             EdgeInferError: it cannot be loaded, or not onto the same device; nothing has changed.
         """
-        fresh: dict[str, Model] = {}
+        fresh: list[Model] = []
         try:
-            for worker in self._infer:
-                fresh[worker.name] = model = load_model()
-                if self.model and model.device != self.model.device:
-                    raise DelegateError(f"{self.name} would leave {self.model.device}: {model.fallback_reason}")
+            for _ in self._infer:
+                fresh.append(load_model())
+                if self.model and fresh[-1].device != self.model.device:
+                    raise DelegateError(f"{self.name} would leave {self.model.device}: {fresh[-1].fallback_reason}")
         except EdgeInferError:
-            for model in fresh.values():
+            for model in fresh:
                 model.close()
             raise
-        self._load_model = load_model
-        self._close_spares()
-        self._next.update(fresh)
+        for stage, model in zip(self._infer, fresh, strict=True):
+            stage.load_model = load_model
+            stage.go_on_with(model)
+
+    @property
+    def model(self) -> Model | None:
+        """What its frames are shown to; None until one is loaded."""
+        return next((stage.model for stage in self._infer if stage.model), None)
+
+    @property
+    def errors(self) -> int:
+        """Frames that got no answer."""
+        return sum(stage.failures for stage in self._infer)
+
+    @property
+    def has_begun(self) -> bool:
+        """True once its model is loaded, or has said why not."""
+        return all(stage.has_begun for stage in self._infer)
 
     @property
     def ended(self) -> bool:
         """True if no thread runs any more."""
-        return not any(worker.alive for worker in (self._source, *self._infer))
+        return not any(stage.alive for stage in self._stages)
 
     @property
     def failure(self) -> Exception | None:
         """What ended a thread that should not have ended."""
-        return next((worker.error for worker in (self._source, *self._infer) if worker.error), None)
+        return next((stage.error for stage in self._stages if stage.error), None)
 
     @property
     def state(self) -> State:
         """How the source is doing."""
         if not self._source.alive:
             return "ended"
-        if self._source.last_retry or (self.intake.live and self._silence_s() > self.intake.max_age_s):
+        if self._source.trouble or (self.intake.live and self._silence_s() > self.intake.max_age_s):
             return "lost"
         if self.intake.paused:
             return "paused"
@@ -151,95 +189,45 @@ class Pipeline:
             self._lost_since = None
         if lost:
             return self._why_lost()
-        failing = next((worker.last_retry for worker in self._infer if worker.last_retry), None)
+        failing = next((stage.trouble for stage in self._infer if stage.trouble), None)
         if failing:
-            return str(failing)
+            return failing
         if self.intake.paused:
             return PAUSED
         return self.model.fallback_reason if self.model and self.model.status == "degraded" else None
 
-    def health(self) -> PipelineHealth:
-        """Counts since the start; rates and durations since the last call."""
-        now = time.monotonic_ns()
-        elapsed = max(1e-9, (now - self._reported_ns) / 1e9)
-        counts = (self.intake.frames, self.results)
-        fps = [round((new - old) / elapsed, 2) for new, old in zip(counts, self._reported, strict=True)]
-        self._reported_ns, self._reported = now, counts
+    def counted(self) -> Counted:
+        """What it has done until now."""
+        return Counted(time.monotonic_ns(), self.intake.frames, self.results, self._times.copy())
+
+    def health(self, since: Counted | None = None) -> PipelineHealth:
+        """Counts since the start; rates and durations since a moment, or the start. Any thread may ask."""
+        since, now = since or self._start, self.counted()
+        elapsed = max(1e-9, (now.at_ns - since.at_ns) / 1e9)
         last = self.intake.last_frame_ns
         return PipelineHealth(
             state=self.state,
             device=self.model.device if self.model else "",
-            frames=counts[0],
-            results=counts[1],
+            fallback_reason=self.model.fallback_reason if self.model else None,
+            frames=now.frames,
+            results=now.results,
             errors=self.errors,
-            fps_in=fps[0],
-            fps_out=fps[1],
-            frame_age_s=None if last is None else round((now - last) / 1e9, 3),
-            source_restarts=self._source.retries,
+            fps_in=round((now.frames - since.frames) / elapsed, 2),
+            fps_out=round((now.results - since.results) / elapsed, 2),
+            frame_age_s=None if last is None else round((now.at_ns - last) / 1e9, 3),
+            source_restarts=self._source.restarts,
+            infer_restarts=sum(stage.restarts for stage in self._infer),
             dropped=dict(self.intake.drops),
-            stages_ms=self._times.take(),
+            stages_ms=summaries(now.stages, since.stages),
         )
 
     def _silence_s(self) -> float:
-        if self._awaited_ns is None:
+        if self._source.awaited_ns is None:
             return 0.0
-        return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._awaited_ns)) / 1e9
+        return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._source.awaited_ns)) / 1e9
 
     def _why_lost(self) -> str:
-        return str(self._source.last_retry or f"no frame for {self.intake.max_age_s:g} s")
-
-    def _capture(self, worker: Worker) -> None:
-        while not self._ready.wait(CHECK_S):  # frames that nobody can take yet would only be dropped
-            if worker.stopping.is_set():
-                return
-        self._awaited_ns = self._awaited_ns or time.monotonic_ns()
-        with self._opened() as source:
-            self.intake.feed(source, worker.stopping, worker.progress)
-        self.intake.close()
-
-    def _opened(self) -> BaseSource:
-        try:
-            return self._open_source()
-        except SourceError as error:
-            if self._must_open and not self.intake.frames:
-                raise UnavailableError(str(error)) from error
-            raise
-
-    def _predict_all(self, worker: Worker) -> None:
-        with ExitStack() as loaded, suppress(Closed):
-            model = self._use(loaded.enter_context(self._load_model()))
-            self._ready.set()
-            while True:
-                frame = self.intake.take()
-                if fresh := self._next.pop(worker.name, None):
-                    loaded.close()
-                    model = self._use(loaded.enter_context(fresh))
-                if frame is not None:
-                    self._predict(model, frame)
-                    worker.progress()
-
-    def _use(self, model: Model) -> Model:
-        self.model = model
-        return model
-
-    def _close_spares(self) -> None:
-        """Close the models that nobody has gone on with."""
-        while self._next:
-            with suppress(KeyError):  # a worker was quicker
-                self._next.popitem()[1].close()
-
-    def _predict(self, model: Model, frame: Frame) -> None:
-        wait_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
-        try:
-            result = model.predict(frame)
-        except (InputError, ModelError, DelegateError) as error:
-            with self._lock:
-                self.errors += 1
-            self._deliver(frame, no_answer(model, frame, str(error)), wait_ms)
-            if not isinstance(error, InputError):
-                raise
-        else:
-            self._deliver(frame, result, wait_ms)
+        return self._source.trouble or f"no frame for {self.intake.max_age_s:g} s"
 
     def _deliver(self, frame: Frame, result: Result, wait_ms: float) -> None:
         dropped = self.intake.unreported_drops()
@@ -252,13 +240,6 @@ class Pipeline:
         total_ms = (time.monotonic_ns() - result.captured_ns) / 1e6
         self._times.add({**result.timings_ms, "publish": publish_ms, "total": total_ms})
         self._show(frame, result)
-
-
-def no_answer(model: Model, frame: Frame, error: str) -> Result:
-    """The result for a frame that the model could not be asked about."""
-    return Result.of(
-        frame, task=model.task, model=model.id, device=model.device, prediction=None, status="error", error=error
-    )
 
 
 def stream(source: BaseSource, model: Model, *, max_frame_age_s: float = 5.0) -> Iterator[Result]:
@@ -298,4 +279,4 @@ def stream(source: BaseSource, model: Model, *, max_frame_age_s: float = 5.0) ->
     finally:
         stopping.set()
         intake.close()
-        reader.join(STOP_SOURCE_S)
+        reader.join(STOP_S)

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
+from edge_infer.bundle.bundle import open_bundle
 from edge_infer.config.words import did_you_mean
 from edge_infer.errors import DelegateError, EdgeInferError, UnavailableError, UsageError
 from edge_infer.pipeline import PAUSED, Pipeline
@@ -20,6 +23,7 @@ from edge_infer.types import Result
 log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0  # for frames that were taken already
+Fingerprint: TypeAlias = frozenset[tuple[Path, int, int, int]]  # path, when it was written, size, inode
 ALL = "all"  # in a command: every pipeline
 
 
@@ -44,9 +48,11 @@ class Pipelines:
         self._configured = dict(settings)  # without what `tune` changed
         self._paused: set[str] = set()  # of them, those that are there no more may come back
         self._snapshots: dict[str, Snapshots] = {}
+        self._files: dict[str, Fingerprint] = {}  # of models and labels, before they were loaded
         self._pipelines = {name: self._make(name, one, must_open=must_open) for name, one in settings.items()}
 
     def _make(self, name: str, settings: PipelineSettings, *, must_open: bool = False) -> Pipeline:
+        self._files[name] = fingerprint(settings)
         show = Snapshots(lambda jpeg: self._publish_picture(jpeg, name), settings.snapshot_s)
         self._snapshots[name] = show
         pipeline = Pipeline(
@@ -55,6 +61,9 @@ class Pipelines:
             partial(load_model, settings),
             self._publish,
             max_frame_age_s=settings.max_frame_age_s,
+            max_still_s=settings.max_still_s,
+            fps=getattr(settings.source, "fps", None),
+            deadline_s=settings.model.deadline_s or 0.0,
             workers=settings.model.workers,
             must_open=must_open,
             show=show,
@@ -95,19 +104,8 @@ class Pipelines:
             self._snapshots[pipeline.name].refuse(pipeline.trouble())
 
     def change(self, settings: Mapping[str, PipelineSettings]) -> dict[str, list[str]]:
-        """Start what is new, end what is gone, start anew what is different, leave alone what is not; says which.
-
-        Raises:
-            UnavailableError: a new or changed one cannot work; nothing has changed.
-        """
-        old = self.settings
-        changes = {
-            "started": [name for name in settings if name not in old],
-            "ended": [name for name in old if name not in settings],
-            "restarted": [name for name in settings if name in old and settings[name] != old[name]],
-            "unchanged": [name for name in settings if settings[name] == old.get(name)],
-        }
-        rehearse({name: settings[name] for name in (*changes["started"], *changes["restarted"])})
+        """Start what is new, end what is gone, start anew what is different, leave alone what is not; says which."""
+        changes = self._plan(settings)
         self.stop([*changes["ended"], *changes["restarted"]])
         for name in (*changes["ended"], *changes["restarted"]):
             self._ended_results += self._pipelines.pop(name).results
@@ -117,6 +115,27 @@ class Pipelines:
             self._pipelines[name] = self._make(name, settings[name])
             self._pipelines[name].start()
         return changes
+
+    def rehearse(self, settings: Mapping[str, PipelineSettings]) -> None:
+        """Try what `change` would start; from any thread.
+
+        Raises:
+            UnavailableError: with everything of it that cannot work.
+        """
+        changes = self._plan(settings)
+        rehearse({name: settings[name] for name in (*changes["started"], *changes["restarted"])})
+
+    def _plan(self, settings: Mapping[str, PipelineSettings]) -> dict[str, list[str]]:
+        old = self.settings
+        same = [
+            name for name in settings if settings[name] == old.get(name) and fingerprint(old[name]) == self._files[name]
+        ]
+        return {
+            "started": [name for name in settings if name not in old],
+            "ended": [name for name in old if name not in settings],
+            "restarted": [name for name in settings if name in old and name not in same],
+            "unchanged": same,
+        }
 
     def pause(self, name: str, *, paused: bool) -> list[str]:
         """Pause or resume one or ALL; returns those that are paused now."""
@@ -164,6 +183,17 @@ class Pipelines:
             hint = did_you_mean(name, self._pipelines) or f"there are {', '.join(self._pipelines)}"
             raise UsageError(f"there is no pipeline '{name}', {hint}")
         return self._pipelines[name]
+
+
+def fingerprint(settings: PipelineSettings) -> Fingerprint:
+    """What tells whether files of the model were replaced; nothing where they cannot be read."""
+    found = set()
+    with suppress(EdgeInferError, OSError):
+        files = open_bundle(settings.model.path).files
+        for path in (*files, settings.model.labels) if settings.model.labels else files:
+            status = path.stat()
+            found.add((path, status.st_mtime_ns, status.st_size, status.st_ino))
+    return frozenset(found)
 
 
 def rehearse(pipelines: Mapping[str, PipelineSettings]) -> None:

@@ -89,14 +89,31 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     path: Annotated[Path, Meta(description="a bundle folder or a .tflite file", examples=["models/face-detection"])]
     device: Annotated[
         str,
-        Meta(description="auto, cpu or edgetpu[:usb|:pci][:N]", pattern=DEVICE),
+        Meta(description="auto, cpu, edgetpu[:usb|:pci][:N], or external (see delegate)", pattern=DEVICE),
     ] = "auto"
     threads: Annotated[int, Meta(ge=1, le=64, description="CPU threads for one inference")] = 1
     workers: Annotated[int, Meta(ge=1, le=16, description="inferences at the same time, each with its own model")] = 1
     runtime: Annotated[
         Literal["ai_edge_litert", "tflite_runtime"] | None, Meta(description="force one of the two runtimes")
     ] = None
-    delegate: Annotated[str | None, Meta(description="path of the Edge TPU library, if not the system's")] = None
+    delegate: Annotated[
+        str | None, Meta(description="path of the Edge TPU library, if not the system's; or of an external delegate")
+    ] = None
+    delegate_options: Annotated[dict[str, str], Meta(description="what an external delegate is told")] = {}
+    isolated: Annotated[
+        bool | None,
+        Meta(
+            description="run in a process of its own, which is replaced when it hangs or crashes; default: accelerators "
+            "are, the CPU is not"
+        ),
+    ] = None
+    stand_in: Annotated[
+        bool, Meta(description="while an accelerator cannot, let the CPU do the work, if there is a file for it")
+    ] = True
+    deadline_s: Annotated[
+        Annotated[float, Meta(gt=0.0, le=600.0)] | None,
+        Meta(description="a longer inference of an isolated model is a hang; default: 20 times the usual, at least 1 s"),
+    ] = None
     labels: Annotated[Path | None, Meta(description="labels file, where the model brings none")] = None
 
 
@@ -111,6 +128,10 @@ class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(gt=0.0, le=3600.0, description="a live source silent for longer is lost, and older frames are dropped"),
     ] = 5.0
+    max_still_s: Annotated[
+        Annotated[float, Meta(ge=1.0)] | None,
+        Meta(description="a live source whose picture does not change by a bit for longer is lost: the camera froze"),
+    ] = None
     snapshot_s: Annotated[
         Annotated[float, Meta(gt=0.0)] | None,
         Meta(description="publish a JPEG with the predictions drawn on it, at most this often"),
@@ -144,6 +165,34 @@ class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How the device reports on itself."""
 
     interval_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 10.0
+    prometheus_port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None, Meta(description="answer `GET /metrics` on this port")
+    ] = None
+    prometheus_host: Annotated[str, Meta(description="... of this address; 0.0.0.0: of all")] = "127.0.0.1"
+
+
+class SuperviseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a part counts as hung, and when the process ends (exit code 75) for systemd to start it anew."""
+
+    infer_s: Annotated[
+        float, Meta(gt=0.0, description="a model without an answer for longer, and for 20 times its usual, hangs")
+    ] = 1.5
+    exit_after_s: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="end where a live source hangs in its driver for longer; null: never"),
+    ] = 60.0
+    rss_growth_bytes_h: Annotated[
+        Annotated[int, Meta(gt=0)] | None, Meta(description="report memory that grows faster than this for an hour")
+    ] = 20_000_000
+    open_files_growth_h: Annotated[
+        Annotated[int, Meta(gt=0)] | None, Meta(description="report open files that become more at this rate, too")
+    ] = 60
+    max_rss_bytes: Annotated[
+        Annotated[int, Meta(ge=10_000_000)] | None, Meta(description="end where this process takes more memory")
+    ] = None
+    max_open_files: Annotated[
+        Annotated[int, Meta(ge=50)] | None, Meta(description="end where it has more open files; `ulimit -n` is 1024")
+    ] = 900
 
 
 class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,6 +236,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outbox: OutboxSettings = OutboxSettings()
     file: Annotated[FileSettings | None, Meta(description="results as JSON lines, too")] = None
     health: HealthSettings = HealthSettings()
+    supervise: SuperviseSettings = SuperviseSettings()
     commands: CommandSettings = CommandSettings()
     pipelines: Annotated[
         dict[PipelineName, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)

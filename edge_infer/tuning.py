@@ -13,7 +13,7 @@ from edge_infer.settings import PipelineSettings, Settings
 
 DECODE = ("min_score", "max_results", "top_k", "iou", "allow", "deny")
 WHOLE = ("max_frame_age_s", "snapshot_s")
-LIVE = ("health", "commands", "pipelines")  # sections of the file
+LIVE = ("health", "supervise", "commands", "pipelines")  # sections of the file
 NAMES = (*DECODE, "fps", *WHOLE)
 
 

@@ -1,8 +1,10 @@
 """Fixtures that tests of several rooms share."""
 
+import logging
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,6 +82,18 @@ def tpu(fake_edgetpu: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         until(lambda: not owners(), what=f"the end of {owners()}")
     finally:
         close_all()
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that is called in this process sends its logs and its threads' ends elsewhere."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ class ScriptedModel:
     ) -> None:
         self.status = status
         self.fallback_reason = fallback_reason
+        self.heals = False
         self.closed = False
         self._act = act
 

@@ -17,8 +17,25 @@ LAYERS: list[list[tuple[str, ...]]] = [
     [("config",), ("flow",), ("logs",)],
     [("prepare",), ("decode",), ("wire",), ("bundle",), ("draw",), ("mqtt",)],
     [("sources",), ("runtime",), ("deliver",), ("health",), ("collector",)],
-    [("recipe", "decoders", "model", "golden", "settings", "registry", "intake")],
-    [("daemon", "pipeline", "pipelines", "orders", "errands", "snapshots", "tuning", "tools")],
+    [("recipe", "decoders", "engine", "placement", "model", "golden", "settings", "registry", "intake")],
+    [
+        (
+            "daemon",
+            "doors",
+            "report",
+            "pipeline",
+            "pipelines",
+            "capturing",
+            "inferring",
+            "supervisor",
+            "reloading",
+            "orders",
+            "errands",
+            "snapshots",
+            "tuning",
+            "tools",
+        )
+    ],
     [("cli", "testing", "__main__")],
 ]
 PLACES = {name: (level, rooms) for level, layer in enumerate(LAYERS) for rooms in layer for name in rooms}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime", "paho", "yaml"}
+HEAVY = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime", "paho", "yaml", "psutil", "prometheus_client"}
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -23,7 +23,9 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not modules & HEAVY
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["watch", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["watch", "--help"], ["status", "--help"]], ids=" ".join
+)
 def test_a_command_that_only_talks_loads_nothing_heavy(arguments: list[str]) -> None:
     modules = loaded("-m", "edge_infer", *arguments)
     assert "edge_infer" in modules

@@ -132,7 +132,7 @@ def test_stopping_does_not_wait_for_a_source_that_hangs() -> None:
     try:
         assert not harness.pipeline.join(DEADLINE / 2)  # the script itself would fail after DEADLINE
         assert not hanging.is_set()
-        assert not any(worker.alive for worker in harness.pipeline._infer)
+        assert not any(stage.alive for stage in harness.pipeline._infer)
     finally:
         hanging.set()
     until(lambda: harness.pipeline.ended)
@@ -209,13 +209,13 @@ def test_each_frame_is_shown_with_its_result_after_it_was_published() -> None:
 def test_results_and_health_tell_how_long_each_stage_took() -> None:
     harness = Harness(ScriptedSource(range(3), live=False)).run()
     assert set(harness.published[0].timings_ms) == {"wait", "infer"}
-    health = harness.pipeline.health()
+    before, health = harness.pipeline.counted(), harness.pipeline.health()
     assert (health.frames, health.results, health.errors, health.device) == (3, 3, 0, "fake")
-    assert set(health.stages_ms) == {"wait", "infer", "publish", "total"}
+    assert set(health.stages_ms) == {"capture", "wait", "infer", "publish", "total"}
     assert health.stages_ms["total"].count == 3
     assert health.fps_out > 0
     assert health.frame_age_s is not None
-    again = harness.pipeline.health()
+    again = harness.pipeline.health(before)
     assert (again.results, again.fps_out, again.stages_ms) == (3, 0.0, {})
 
 

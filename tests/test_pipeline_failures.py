@@ -65,7 +65,7 @@ def test_an_accelerator_that_is_not_there_is_waited_for_and_named() -> None:
         max_frame_age_s=1e-6,  # a source that was not yet asked for frames is not lost, however long that takes
     )
     harness.pipeline.start()
-    until(lambda: harness.pipeline._infer[0].retries >= 1)
+    until(lambda: harness.pipeline._infer[0].restarts >= 1)
     assert harness.pipeline.trouble() == "no Edge TPU"
     assert harness.pipeline.state == "starting"
     plugged_in.set()

@@ -32,6 +32,7 @@ class Bundle:
     decode: Decode = field(default_factory=Decode)
     labels: Path | None = None
     golden: Golden | None = None
+    manifest: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -39,6 +40,12 @@ class Bundle:
         path = self.cpu or self.edgetpu
         assert path is not None, "a bundle has at least one model file"  # noqa: S101 - open_bundle's own promise
         return path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it is made of."""
+        parts = (self.manifest, self.cpu, self.edgetpu, self.labels, self.golden.file if self.golden else None)
+        return tuple(part for part in parts if part)
 
     def id_of(self, path: Path, sha256: str) -> ModelId:
         """Name, version and digest of one of the files.
@@ -70,10 +77,10 @@ def open_bundle(path: Path) -> Bundle:
     manifest = path if path.is_file() else path / MANIFEST
     if not manifest.is_file():
         raise ModelError(f"the folder {path} holds no {MANIFEST}: give a .tflite file or a bundle folder")
-    return _described(config.load(manifest, Manifest))
+    return _described(manifest, config.load(manifest, Manifest))
 
 
-def _described(manifest: Manifest) -> Bundle:
+def _described(path: Path, manifest: Manifest) -> Bundle:
     files = {manifest.model.file: manifest.model.sha256}
     if manifest.model.edgetpu:
         files[manifest.model.edgetpu.file] = manifest.model.edgetpu.sha256
@@ -92,6 +99,7 @@ def _described(manifest: Manifest) -> Bundle:
         decode=manifest.decode,
         labels=manifest.labels,
         golden=manifest.golden,
+        manifest=path,
     )
 
 

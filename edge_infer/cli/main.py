@@ -10,20 +10,25 @@ from typing import NoReturn
 
 from edge_infer import __version__
 from edge_infer.errors import EdgeInferError, UsageError
+from edge_infer.logs import prefix
 
 # Each is a module of this room with add_arguments(parser) and run(args) -> exit code, imported when it is used.
 COMMANDS = {
     "demo": "see the main job: a broker, a camera, a model, a subscriber",
     "run": "run the daemon: capture, infer, publish",
     "watch": "watch the results of devices at a broker",
+    "status": "how the daemon on this machine is doing",
     "infer": "what a model says about pictures",
     "inspect": "what a model file is, and how it would be used",
     "check": "try configuration, models, sources and broker, without running",
+    "doctor": "find what is wrong with this machine, and what to do about it",
     "devices": "cameras and accelerators of this machine",
     "bench": "how fast a model runs, bare and in a pipeline",
     "collector": "store what devices publish in a database, and prove that nothing is missing",
     "outbox": "what waits for delivery on this device",
     "config": "make, check and explain configuration files",
+    "install": "make it a service of this system, started by systemd",
+    "uninstall": "take that service away again",
     "completion": "print a completion script for a shell",
 }
 DEBUG = "EDGE_INFER_DEBUG"  # set: show tracebacks
@@ -92,7 +97,7 @@ def _report(message: str, code: int) -> int:
 
         traceback.print_exc()
     for line in message.splitlines():
-        print(f"edge-infer: {line}", file=sys.stderr)
+        print(f"{prefix('error', sys.stderr)}edge-infer: {line}", file=sys.stderr)
     return code
 
 

@@ -22,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_infer import logs
     from edge_infer.daemon import Daemon
     from edge_infer.errors import StalledError
+    from edge_infer.flow import stacks
     from edge_infer.flow.signals import led_by_signals
     from edge_infer.settings import find_config
 
@@ -34,6 +35,6 @@ def run(args: argparse.Namespace) -> int:
         stdout=args.stdout or not has_sink,
         must_open=args.fail_fast or args.source is not None,
     )
-    with led_by_signals(daemon.stop, daemon.reload):
+    with stacks.shown_on_signals(), led_by_signals(daemon.stop, daemon.reload):
         daemon.run()
     return StalledError.exit_code if daemon.restarting else 0  # systemd starts it anew

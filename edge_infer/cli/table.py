@@ -66,8 +66,11 @@ class Screen:
         """Replace what was shown before."""
         if not self._terminal and not last:
             return
-        if self._terminal:  # a line that wraps would spoil the redrawing
-            lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
+        if self._terminal:  # a line that wraps, or one that scrolls out, would spoil the redrawing
+            columns, rows = shutil.get_terminal_size()
+            if len(lines) >= rows:
+                lines = [*lines[: rows - 2], f"... {len(lines) - rows + 2} more lines: this terminal is too small"]
+            lines = [line[: columns - 1] for line in lines]
         back = f"\x1b[{self._height}F\x1b[J" if self._terminal and self._height else ""
         self._stream.write(back + "\n".join(lines) + "\n")
         self._stream.flush()

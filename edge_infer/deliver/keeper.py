@@ -15,12 +15,14 @@ from edge_infer.deliver.outbox import Outbox
 from edge_infer.deliver.store import DamagedStoreError, Found, Store, StoreError
 from edge_infer.errors import UnavailableError
 from edge_infer.flow.backoff import Backoff
+from edge_infer.flow.heartbeat import Heartbeat
 from edge_infer.wire.payloads import ClockState
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 10.0  # a disk that failed is tried again at least so often
-STUCK_S = 5.0  # a transaction that takes longer: the disk does not answer
+STUCK_S = 2.5  # an access that takes longer: the disk does not answer
+OPEN_S = 30.0  # this one reads the whole file, to know whether it is damaged
 SETTLE_S = 30.0  # how far the last transaction may lie back: what a power cut leaves open begins there
 STOP_S = 5.0  # for the last transaction
 
@@ -32,6 +34,7 @@ class Keeper:
         outbox: what it keeps
         on_change: called when something can be sent that could not before
         commits: transactions since the start
+        error: what ended the thread, if it was no stop
         written_bytes: what they wrote, as the kernel counts for this thread; None where it does not tell
     """
 
@@ -49,12 +52,13 @@ class Keeper:
         """
         self.commits = 0
         self.on_change: Callable[[], None] = lambda: None
+        self.error: Exception | None = None
         self.written_bytes: int | None = None
         self._clock_state = clock_state
         self._store = Store(state_dir / f"outbox-{device}.db")
         self._state_dir = state_dir
         self._open = False
-        self._commit_began: float | None = None  # monotonic
+        self._heartbeat = Heartbeat()
         self._cleaned_at = 0.0
         self._committed_at = time.monotonic()
         self._oldest_epoch = 0  # that the file may hold something of
@@ -105,9 +109,9 @@ class Keeper:
     @property
     def trouble(self) -> str | None:
         """Why nothing is written now."""
-        began = self._commit_began
-        if began is not None and time.monotonic() - began > STUCK_S:
-            return f"the disk does not answer: a transaction in {self._store.path} takes longer than {STUCK_S:.0f} s"
+        act = self._heartbeat.overdue()
+        if act:
+            return f"the disk does not answer: {act.what} {self._store.path} takes longer than {act.limit_s:g} s"
         return self.outbox.trouble
 
     def close(self) -> bool:
@@ -122,10 +126,14 @@ class Keeper:
         return not self.outbox.fresh_bytes
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wait()
-            self._turn()
-        self._finish()
+        try:
+            while not self._stopping.is_set():
+                self._wait()
+                self._turn()
+            self._finish()
+        except Exception as error:
+            self.error = error
+            log.exception("the outbox ended")
 
     def _wait(self) -> None:
         """Until something is due."""
@@ -180,14 +188,12 @@ class Keeper:
             self._backoff.reset()
 
     def _write(self, commit: Commit) -> None:
-        self._commit_began = time.monotonic()
         try:
-            rows = self._store.commit(commit, self.outbox.epoch)
+            with self._heartbeat.working("a transaction in", STUCK_S):
+                rows = self._store.commit(commit, self.outbox.epoch)
         except BaseException:
             self.outbox.not_committed(commit)
             raise
-        finally:
-            self._commit_began = None
         self.outbox.committed(commit, rows)
         self.commits += 1
         self._committed_at = time.monotonic()
@@ -198,7 +204,8 @@ class Keeper:
     def _space_is_short(self) -> str | None:
         minimum = self.outbox.limits.min_free_bytes
         try:
-            disk = os.statvfs(self._state_dir)
+            with self._heartbeat.working("the file system of", STUCK_S):
+                disk = os.statvfs(self._state_dir)
         except OSError as error:
             raise StoreError(f"cannot keep results in {self._state_dir}: {error.strerror}") from error
         free = disk.f_bavail * disk.f_frsize
@@ -211,7 +218,8 @@ class Keeper:
             if chunk.row is None:
                 continue
             try:
-                records = self._store.load(chunk.row)
+                with self._heartbeat.working("reading", STUCK_S):
+                    records = self._store.load(chunk.row)
             except ValueError:
                 records = []  # it is given up as damaged
             self.outbox.loaded(chunk, records)
@@ -219,7 +227,8 @@ class Keeper:
 
     def _reopen(self) -> None:
         """The disk failed: look at the file anew."""
-        found = self._store.open()
+        with self._heartbeat.working("opening", OPEN_S):
+            found = self._store.open()
         outbox = self.outbox
         if found.set_aside:
             outbox.give_up_disk()

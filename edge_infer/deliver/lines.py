@@ -17,6 +17,7 @@ from edge_infer.wire.results import to_wire
 
 log = logging.getLogger(__name__)
 
+STUCK_S = 2.5  # a line that is not written in this time: who should read it does not, or the disk hangs
 CAPACITY = 1000  # lines that wait while the disk is slow; the oldest is dropped and counted beyond
 
 
@@ -63,6 +64,8 @@ class LinesSink:
     @property
     def trouble(self) -> str | None:
         """Why nothing is written now, in a sentence; None while writing works."""
+        if self._worker.heartbeat.overdue():
+            return f"{self.path or 'stdout'} takes no line for {STUCK_S:g} s: of those that wait the oldest are dropped"
         return str(self._worker.last_retry) if self._worker.last_retry else None
 
     def _write(self, worker: Worker) -> None:
@@ -72,7 +75,8 @@ class LinesSink:
                 if self._in_hand is None:
                     continue
                 try:
-                    self._append(self._in_hand)
+                    with worker.heartbeat.working("write", STUCK_S):
+                        self._append(self._in_hand)
                 except BrokenPipeError:
                     raise
                 except OSError as error:

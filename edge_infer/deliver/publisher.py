@@ -12,13 +12,14 @@ import msgspec
 from edge_infer.config import from_options
 from edge_infer.deliver import collectors
 from edge_infer.deliver.commands import Commands
-from edge_infer.deliver.keeper import STUCK_S, Keeper
+from edge_infer.deliver.keeper import Keeper
 from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.deliver.outbox import Outbox
 from edge_infer.deliver.records import age_s
 from edge_infer.deliver.sender import DRAIN_S, Sender
 from edge_infer.deliver.state_dir import default_state_dir
 from edge_infer.errors import EdgeInferError, UplinkError
+from edge_infer.flow.heartbeat import Heartbeat
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Message
 from edge_infer.types import Result
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LATEST_PERIOD_S = 1.0  # dashboards store each message: no more than they can show
 HISTORY_S = 60.0  # between the health records that are kept like results
+STRICT_S = 5.0  # a strict put waits for the disk, but at most so long
 BUSY_BYTES = 8_000_000  # in RAM only: whoever makes more waits for the disk, rather than losing results
 BUSY_S = 1.0  # ... but at most so long
 
@@ -93,12 +95,22 @@ class MqttPublisher:
         self._status: tuple[str, Mapping[str, str]] | None = None
         self._latest_at: dict[str, float] = {}
         self._history_at = time.monotonic()
-        self.error: Exception | None = None  # what ended the thread, if it was no stop
+        self._error: Exception | None = None
 
     @property
     def outbox(self) -> Outbox:
         """What waits."""
         return self._keeper.outbox
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended one of the threads, if it was no stop."""
+        return self._error or self._keeper.error
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """Of the thread that talks to the broker."""
+        return self._sender.heartbeat
 
     def start(self) -> None:
         """Connect in the background and keep trying; results wait until then."""
@@ -143,7 +155,7 @@ class MqttPublisher:
     def _put(self, kind: Kind, name: str, payload: bytes) -> int:
         seq = self.outbox.put(kind, name, payload, self._clock_state())
         if self._keeper.works and (self._strict or self.outbox.fresh_bytes > BUSY_BYTES):
-            self.outbox.wait_committed(seq, STUCK_S if self._strict else BUSY_S)
+            self.outbox.wait_committed(seq, STRICT_S if self._strict else BUSY_S)
         return seq
 
     def set_status(self, state: Literal["online", "degraded"], reasons: Mapping[str, str] | None = None) -> None:
@@ -174,6 +186,16 @@ class MqttPublisher:
     def reconnects(self) -> int:
         """How often the connection was made anew."""
         return max(0, self._sender.connections - 1)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the broker now."""
+        return self._sender.connected
+
+    @property
+    def last_error(self) -> str | None:
+        """Why there is no connection, in a sentence; None where there is one, or none was tried yet."""
+        return str(self._sender.last_error) if self._sender.last_error and not self._sender.connected else None
 
     @property
     def outbox_trouble(self) -> str | None:
@@ -237,10 +259,10 @@ class MqttPublisher:
         try:
             self._sender.run()
         except EdgeInferError as error:
-            self.error = error
+            self._error = error
             log.error("delivery ended: %s", error)  # noqa: TRY400 - its sentence says it all
         except Exception as error:
-            self.error = error
+            self._error = error
             log.exception("delivery ended")
 
     def _post(self, topic: str, payload: msgspec.Struct, *, qos: int, expiry_s: int | None = None) -> None:

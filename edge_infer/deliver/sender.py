@@ -20,6 +20,7 @@ from edge_infer.deliver.posts import Posts
 from edge_infer.deliver.records import Batch
 from edge_infer.errors import UplinkError
 from edge_infer.flow.backoff import Backoff
+from edge_infer.flow.heartbeat import Heartbeat
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Link, Message, TakenOverError, connect
 from edge_infer.wire.payloads import Ack, Gaps
@@ -33,6 +34,8 @@ REFUSED_PAUSE_S = 10.0  # before a message that the broker refused (an ACL) is t
 SHORT_SESSIONS = 3  # in a row: somebody hangs up on us, and not the network
 TAKEN_OVER_S = 30.0  # before we throw out the other client of our id in turn
 STABLE_S = 10.0  # a connection that held so long was good; a broker that hangs up at once is asked ever more rarely
+TURN_S = 60.0  # one turn of the loop never blocks; what it waits for is the connection, for IDLE_S
+CONNECT_S = 300.0  # name servers that do not answer hold it up for 30 s each time that a name is tried: resolv.conf(5)
 IDLE_S = 1.0  # longest wait of the loop: paho's keepalive needs a turn
 HEADER_BYTES = 64  # of a PUBLISH beside topic and payload: fixed header, properties
 
@@ -70,6 +73,7 @@ class Sender:
         self.refused = 0
         self.unheard = 0
         self.last_error: UplinkError | None = None
+        self.heartbeat = Heartbeat()
         self.dispatch = Dispatch(
             outbox,
             by_collector=broker.ack == "collector" or (broker.ack == "auto" and by_collector),
@@ -128,13 +132,14 @@ class Sender:
         self._wake_write.close()
 
     def _session(self) -> None:
-        link = connect(
-            self._broker,
-            self._topics.device,
-            will=self._will,
-            subscribe=(self._topics.all_commands, self._topics.ack),
-            on_message=self._received,
-        )
+        with self.heartbeat.working("connecting", CONNECT_S):
+            link = connect(
+                self._broker,
+                self._topics.device,
+                will=self._will,
+                subscribe=(self._topics.all_commands, self._topics.ack),
+                on_message=self._received,
+            )
         self.connections += 1
         self.connected = True
         self.last_error = None
@@ -160,16 +165,17 @@ class Sender:
 
     def _serve(self, link: Link, in_flight: InFlight) -> None:
         while True:
-            self._read_answers(link, in_flight)
-            self.dispatch.release_overdue()
-            self._send_posts(in_flight)
-            self._send_gaps(in_flight)
-            self._send_batches(link, in_flight)
-            if self._deadline is not None and (self._drained(in_flight) or time.monotonic() >= self._deadline):
-                break
-            link.wait(self._wait_s(), self._wake_read)
-            with contextlib.suppress(BlockingIOError):
-                self._wake_read.recv(65536)
+            with self.heartbeat.working("sending", TURN_S):
+                self._read_answers(link, in_flight)
+                self.dispatch.release_overdue()
+                self._send_posts(in_flight)
+                self._send_gaps(in_flight)
+                self._send_batches(link, in_flight)
+                if self._deadline is not None and (self._drained(in_flight) or time.monotonic() >= self._deadline):
+                    break
+                link.wait(self._wait_s(), self._wake_read)
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_read.recv(65536)
         self._say_farewell(link, in_flight)
 
     def _wait_s(self) -> float:

@@ -4,8 +4,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from edge_infer.errors import TransientError
+from edge_infer.errors import EdgeInferError, TransientError
 from edge_infer.flow.backoff import Backoff
+from edge_infer.flow.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -16,14 +17,26 @@ class Worker:
     The body returns when its work is done or `worker.stopping` is set, and calls `worker.progress()` whenever
     something worked, so that the next failure is retried quickly. Any other exception ends the thread and is
     kept in `error`: whoever started the worker decides what that means for the process.
+
+    A thread that hangs cannot be ended. It is abandoned: should it ever come back, the body sees that in `abandoned`
+    and lets go of all it has, and another worker has taken its place, `because` of that.
     """
 
-    def __init__(self, name: str, body: Callable[["Worker"], None], backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        body: Callable[["Worker"], None],
+        backoff: Backoff | None = None,
+        *,
+        because: TransientError | None = None,
+    ) -> None:
         self.name = name
         self.stopping = threading.Event()
+        self.abandoned = False
+        self.heartbeat = Heartbeat()
         self.error: Exception | None = None
         self.retries = 0
-        self.last_retry: TransientError | None = None  # why it is retrying now; None while it works
+        self.last_retry = because  # why it is retrying now; None while it works
         self._body = body
         self._backoff = backoff or Backoff()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -39,6 +52,11 @@ class Worker:
 
     def stop(self) -> None:
         """Ask the body to end; does not wait."""
+        self.stopping.set()
+
+    def abandon(self) -> None:
+        """It hangs: whatever it still does, it does for nobody."""
+        self.abandoned = True
         self.stopping.set()
 
     def join(self, timeout: float) -> bool:
@@ -60,10 +78,15 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the boundary: whoever started us reads it
                 self.error = error
                 return
+            except BaseException as error:  # noqa: BLE001 - such as SystemExit, which is no business of a thread
+                self.error = EdgeInferError(f"the thread {self.name} was ended by {type(error).__name__}: {error}")
+                return
             else:
                 return
 
     def _wait_to_retry(self, error: TransientError) -> None:
+        if self.abandoned:
+            return
         delay = self._backoff.next_delay()
         if self.last_retry is None or str(self.last_retry) != str(error):
             log.warning(f"{error}, trying again", extra={"worker": self.name, "retry_s": round(delay, 2)})

@@ -2,6 +2,8 @@
 
 import math
 import threading
+from collections.abc import Mapping
+from typing import Self
 
 from edge_infer.wire.payloads import StageHealth
 
@@ -19,12 +21,14 @@ class Histogram:
         self.counts = [0] * BUCKETS
         self.total = 0
         self.max_ms = 0.0
+        self.sum_ms = 0.0
 
     def add(self, ms: float) -> None:
         """Count one duration."""
         bucket = int(math.log(ms / FIRST_MS) / LOG_GROWTH) if ms > FIRST_MS else 0
         self.counts[min(bucket, BUCKETS - 1)] += 1
         self.total += 1
+        self.sum_ms += ms
         self.max_ms = max(self.max_ms, ms)
 
     def percentile(self, share: float) -> float:
@@ -37,25 +41,51 @@ class Histogram:
                 return min(FIRST_MS * GROWTH ** (bucket + 1), self.max_ms)
         return 0.0
 
+    def below(self, ms: float) -> int:
+        """How many lie below `ms`, to 5 %; never more than for a greater one."""
+        return sum(self.counts[: max(0, round(math.log(ms / FIRST_MS) / LOG_GROWTH))]) if ms > 0 else 0
+
+    def copy(self) -> Self:
+        """What is counted now."""
+        return self.since(None)
+
+    def since(self, before: Self | None) -> Self:
+        """What came after an earlier copy. Its longest is known to 5 %, unless it is the longest of all."""
+        new = type(self)()
+        new.counts = (
+            [now - then for now, then in zip(self.counts, before.counts, strict=True)] if before else self.counts[:]
+        )
+        new.total = self.total - (before.total if before else 0)
+        new.sum_ms = self.sum_ms - (before.sum_ms if before else 0.0)
+        new.max_ms = self.max_ms
+        if before and before.max_ms == self.max_ms:
+            new.max_ms = new.percentile(1.0)
+        return new
+
 
 class StageTimes:
-    """Durations by stage since they were last taken."""
+    """Durations by stage since the start; any thread may call it."""
 
     def __init__(self) -> None:
         self._stages: dict[str, Histogram] = {}
         self._lock = threading.Lock()
 
-    def add(self, timings_ms: dict[str, float]) -> None:
+    def add(self, timings_ms: Mapping[str, float]) -> None:
         """Count one pass through the stages."""
         with self._lock:
             for stage, ms in timings_ms.items():
                 self._stages.setdefault(stage, Histogram()).add(ms)
 
-    def take(self) -> dict[str, StageHealth]:
-        """What was counted since the last call."""
+    def copy(self) -> dict[str, Histogram]:
+        """What is counted now."""
         with self._lock:
-            stages, self._stages = self._stages, {}
-        return {stage: _summary(histogram) for stage, histogram in stages.items()}
+            return {stage: histogram.copy() for stage, histogram in self._stages.items()}
+
+
+def summaries(now: Mapping[str, Histogram], before: Mapping[str, Histogram]) -> dict[str, StageHealth]:
+    """What was counted between two copies; a stage without any is left out."""
+    new = {stage: histogram.since(before.get(stage)) for stage, histogram in now.items()}
+    return {stage: _summary(histogram) for stage, histogram in new.items() if histogram.total}
 
 
 def _summary(histogram: Histogram) -> StageHealth:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 
 from edge_infer.errors import SourceError
+from edge_infer.sources import replugged
 from edge_infer.sources.address import mask
 from edge_infer.sources.devices import list_cameras
 from edge_infer.sources.pace import Backlog, RateLimit
@@ -25,7 +26,8 @@ READ_TIMEOUT_MS = 2000
 LEFTOVER_S = 0.95 * READ_TIMEOUT_MS / 1e3
 CORRUPT_TIMEOUT = 5.0  # s of nothing but damaged frames
 BACKLOG_TIMEOUT = 3.0  # s; measured: reading the longest backlog seen (2 s of RTSP) takes 0.2 s on a PC
-V4L2_TIMEOUT_S = "4"  # OpenCV's own default is 10
+V4L2_TIMEOUT_S = "2"  # whole seconds; OpenCV's own default is 10
+CAMERA_TRIES = 2  # timeouts: the first frame of a camera that was just opened may take longer
 
 # Short probing opens RTSP in 0.4 s instead of 2.0 (measured, OpenCV 5.0; 4.11 ignores it). `fflags;nobuffer` is left
 # out: with it OpenCV 5.0 throws the probed frames away, so that the first comes one key frame later and MP4 not at all.
@@ -69,13 +71,17 @@ class CaptureSource(BaseSource):
         self._first = None
         self._capture.release()
 
-    def _prove(self, failure: str) -> None:
+    def _prove(self, failure: str, tries: int = 1) -> None:
         """Read the first frame: an open capture alone proves nothing, an unplugged camera has one, too."""
-        try:
-            self._first = self.read()
-        except SourceError as error:
-            self.close()
-            raise SourceError(failure) from error
+        for left in reversed(range(tries)):
+            try:
+                self._first = self.read()
+            except SourceError as error:
+                if not left:
+                    self.close()
+                    raise SourceError(failure) from error
+            else:
+                return
 
     def _grab(self) -> tuple[float, int]:
         """Stand on the next frame that is wanted; returns when it was grabbed."""
@@ -107,7 +113,8 @@ class CameraSource(CaptureSource):
     """A V4L2 camera: webcam, capture card, or anything else under /dev/video*.
 
     Args:
-        device: N or "N" of /dev/videoN, or a path; /dev/v4l/by-id/... stays with the camera when it is plugged anew
+        device: N or "N" of /dev/videoN, or a path; those in /dev/v4l stay with the camera (by-id) or the port (by-path)
+            when it is plugged in anew
         size, fps, fourcc: asked of the camera, which gives the nearest that it can; "MJPG" allows more over USB 2
         max_fps: leave out frames beyond this rate without decoding them
     """
@@ -123,14 +130,11 @@ class CameraSource(CaptureSource):
         max_fps: float | None = None,
     ) -> None:
         path = f"/dev/video{device}" if str(device).isdecimal() else str(device)
-        if not Path(path).exists():
-            present = ", ".join(map(str, list_cameras())) or "none; plug one in"
-            raise SourceError(f"there is no camera at {path}; cameras of this machine: {present}")
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise SourceError(f"camera {path} may not be opened: add this user to the group that owns it (video)")
+        found = replugged.find(path)
+        _check_access(found)
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", V4L2_TIMEOUT_S)
         quieten_opencv()
-        capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+        capture = cv2.VideoCapture(found, cv2.CAP_V4L2)
         wanted: list[tuple[int, float]] = [(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*fourcc))] if fourcc else []
         wanted += [(cv2.CAP_PROP_FRAME_WIDTH, size[0]), (cv2.CAP_PROP_FRAME_HEIGHT, size[1])] if size else []
         wanted += [(cv2.CAP_PROP_FPS, fps)] if fps else []
@@ -138,10 +142,28 @@ class CameraSource(CaptureSource):
             capture.set(setting, value)
         super().__init__(name or path, f"camera {path}", capture, max_fps)
         self._prove(
-            f"camera {path} gives no frames: see what uses it (fuser -v {path}), or give another size or fourcc"
+            f"camera {path} gives no frames: see what uses it (fuser -v {found}), or give another size or fourcc",
+            CAMERA_TRIES,
         )
+        replugged.remember(path, found)
         if size and self._first and self._first.size != size:
             log.warning("camera %s gives %s pixels, not %s: it knows no such size", path, self._first.size, size)
+
+
+def _check_access(path: str) -> None:
+    """There is a camera, and this user may open it.
+
+    Raises:
+        SourceError: there is not; the message names the cameras that there are.
+    """
+    if not Path(path).exists():
+        cameras = list_cameras()
+        present = ", ".join(map(str, cameras)) or "none; plug one in"
+        lasts = replugged.is_number(path) and any(camera.lasting for camera in cameras)
+        advice = "; a number changes when cameras are plugged in anew, a path in /dev/v4l does not" if lasts else ""
+        raise SourceError(f"there is no camera at {path}; cameras of this machine: {present}{advice}")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(f"camera {path} may not be opened: add this user to the group that owns it (video)")
 
 
 class StreamSource(CaptureSource):

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
+from edge_infer.wire.machine import AcceleratorHealth, MachineHealth
+
 # A wildcard or NUL in a topic to publish on is a protocol error. Source: MQTT 5 specification, 3.3.2.1 and 1.5.4.
 PUBLISHABLE = r"^[^#+\x00]{1,1000}$"
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -171,7 +173,8 @@ class PipelineHealth(Struct, frozen=True, kw_only=True):
     """One pipeline since the daemon started; stages and fps since the last report."""
 
     state: Literal["starting", "running", "paused", "lost", "ended"]
-    device: str
+    device: Annotated[str, Meta(description="in use now: cpu, or the accelerator")]
+    fallback_reason: Annotated[str | None, Meta(description="why it is not the one that was asked for")] = None
     frames: int
     results: int
     errors: int
@@ -179,6 +182,7 @@ class PipelineHealth(Struct, frozen=True, kw_only=True):
     fps_out: float
     frame_age_s: float | None
     source_restarts: int
+    infer_restarts: Annotated[int, Meta(description="how often the model was loaded anew after a failure")] = 0
     dropped: dict[str, int]
     stages_ms: dict[str, StageHealth]
 
@@ -220,9 +224,15 @@ class Health(Struct, frozen=True, kw_only=True):
     rss_bytes: int
     open_files: int
     threads: int
+    children: Annotated[int | None, Meta(description="child processes, and theirs")] = None
+    children_rss_bytes: int | None = None
+    rss_growth_bytes_h: Annotated[float | None, Meta(description="how fast this process grows; null: not known")] = None
+    open_files_growth_h: float | None = None
     reconnects: int
     pipelines: dict[str, PipelineHealth]
-    outbox: OutboxHealth
+    outbox: Annotated[OutboxHealth | None, Meta(description="null: there is no broker, and nobody hears this")]
+    machine: MachineHealth = MachineHealth()
+    accelerators: Annotated[dict[str, AcceleratorHealth], Meta(description="by name, such as edgetpu:usb:0")] = {}
 
 
 class Latest(Struct, Generic[T], frozen=True, kw_only=True):

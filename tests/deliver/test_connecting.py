@@ -137,6 +137,7 @@ def test_a_missing_password_file_ends_delivery_with_one_line(
     with pytest.raises(UnavailableError, match="password file"):
         publisher.wait_connected(5.0)
     assert isinstance(publisher.error, UnavailableError)
+    until(lambda: [r for r in caplog.records if r.levelname == "ERROR"], what="the line")
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.exc_info is None
 

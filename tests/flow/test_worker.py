@@ -118,3 +118,43 @@ def test_the_same_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.WARNING):
         finished(Worker("w", body, at_once()))
     assert [record.getMessage() for record in caplog.records] == ["gone, trying again", "refused, trying again"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError("no room")])
+def test_whatever_ends_a_thread_is_kept(error: BaseException) -> None:
+    def body(worker: Worker) -> None:
+        raise error
+
+    worker = finished(Worker("w", body, at_once()))
+    assert isinstance(worker.error, Exception)
+    assert type(error).__name__ in f"{type(worker.error).__name__} {worker.error}"
+
+
+def test_an_abandoned_worker_that_comes_back_and_fails_does_not_try_again() -> None:
+    hangs, goes_on, runs = threading.Event(), threading.Event(), []
+
+    def body(worker: Worker) -> None:
+        runs.append(worker)
+        hangs.set()
+        assert goes_on.wait(DEADLINE)
+        raise SourceError("gone")
+
+    worker = Worker("w", body, at_once())
+    worker.start()
+    assert hangs.wait(DEADLINE)
+    worker.abandon()
+    goes_on.set()
+    assert worker.join(DEADLINE)
+    assert (len(runs), worker.retries, worker.last_retry) == (1, 0, None)
+
+
+def test_a_worker_that_takes_the_place_of_another_says_why_until_it_works() -> None:
+    seen = []
+
+    def body(worker: Worker) -> None:
+        seen.append(str(worker.last_retry))
+        worker.progress()
+        seen.append(str(worker.last_retry))
+
+    finished(Worker("w", body, because=SourceError("the other hangs")))
+    assert seen == ["the other hangs", "None"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_infer.health.stages import FIRST_MS, GROWTH, Histogram, StageTimes
+from edge_infer.health.stages import FIRST_MS, GROWTH, Histogram, StageTimes, summaries
 
 durations = st.lists(st.floats(FIRST_MS, 100_000.0), min_size=1, max_size=60)
 
@@ -40,26 +40,59 @@ def test_no_percentile_exceeds_the_longest_duration() -> None:
     assert histogram.percentile(0.5) == histogram.percentile(0.99) == 10.0
 
 
-def test_stages_are_counted_until_they_are_taken() -> None:
+@given(durations, durations)
+def test_what_came_after_a_copy_is_told_apart(before: list[float], after: list[float]) -> None:
+    histogram, expected = Histogram(), Histogram()
+    for ms in before:
+        histogram.add(ms)
+    copy = histogram.copy()
+    for ms in after:
+        histogram.add(ms)
+        expected.add(ms)
+    new = histogram.since(copy)
+    assert (new.counts, new.total) == (expected.counts, len(after))
+    assert new.sum_ms == pytest.approx(sum(after), abs=1e-6)
+    assert max(after) * (1 - 1e-9) <= new.max_ms <= max(after) * GROWTH * (1 + 1e-9)
+    assert copy.total == len(before)
+    assert histogram.since(histogram.copy()).max_ms == 0.0
+
+
+@given(durations, st.lists(st.floats(0.0, 200_000.0), min_size=2, max_size=5).map(sorted))
+def test_how_many_are_below_a_limit_is_known_to_a_bucket(ms: list[float], limits: list[float]) -> None:
+    histogram = Histogram()
+    for one in ms:
+        histogram.add(one)
+    below = [histogram.below(limit) for limit in limits]
+    assert below == sorted(below)
+    for limit, count in zip(limits, below, strict=True):
+        assert sum(one < limit / GROWTH for one in ms) <= count <= sum(one < limit * GROWTH for one in ms)
+
+
+def test_stages_are_summed_up_between_two_moments() -> None:
     times = StageTimes()
+    times.add({"infer": 500.0, "prepare": 1.0})
+    before = times.copy()
     for ms in range(1, 101):
         times.add({"infer": float(ms), "decode": 0.5})
-    taken = times.take()
-    assert taken["infer"].count == 100
-    assert taken["infer"].max == 100.0
-    assert taken["infer"].p50 == pytest.approx(50, rel=GROWTH - 1)
-    assert taken["infer"].p95 == pytest.approx(95, rel=GROWTH - 1)
-    assert taken["decode"].p99 == 0.5
-    assert times.take() == {}
+    summed = summaries(times.copy(), before)
+    assert set(summed) == {"infer", "decode"}
+    assert summed["infer"].count == 100
+    assert summed["infer"].max == pytest.approx(100.0, rel=GROWTH - 1)
+    assert summed["infer"].p50 == pytest.approx(50, rel=GROWTH - 1)
+    assert summed["infer"].p95 == pytest.approx(95, rel=GROWTH - 1)
+    assert (summed["decode"].p99, summed["decode"].max) == (0.5, 0.5)
+    assert summaries(times.copy(), times.copy()) == {}
 
 
 def test_threads_lose_no_counts() -> None:
     times = StageTimes()
+    before = times.copy()
     threads = [threading.Thread(target=lambda: [times.add({"infer": 1.0}) for _ in range(2000)]) for _ in range(3)]
     for thread in threads:
         thread.start()
     counted = 0
     while any(thread.is_alive() for thread in threads):
-        counted += sum(stage.count for stage in times.take().values())
-    counted += sum(stage.count for stage in times.take().values())
+        now = times.copy()
+        counted, before = counted + sum(stage.count for stage in summaries(now, before).values()), now
+    counted += sum(stage.count for stage in summaries(times.copy(), before).values())
     assert counted == 6000

@@ -7,8 +7,9 @@ from edge_infer.errors import InputError, ModelError
 from edge_infer.prepare.image import Color, ImageOptions, ImagePreparer, Resize, value_table
 from edge_infer.types import Array, TensorSpec
 
-# OpenCV interpolates in fixed point: results differ from the true ones by rounding.
-ROUNDING = 1
+# OpenCV interpolates in fixed point: results differ from the true ones by rounding. Measured over 1,500 sizes: at most
+# 0.81 of 255 on x86-64, 1.36 with OpenCV 5.0 on aarch64.
+ROUNDING = 1.5
 
 
 def input_spec(

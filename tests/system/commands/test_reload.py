@@ -1,12 +1,14 @@
 """Reading the configuration again while the daemon runs."""
 
+import re
+import shutil
 import signal
 from pathlib import Path
 
 import cv2
 import numpy as np
 from broker import Mosquitto, Subscriber
-from command import START_S, Daemon
+from command import REPOSITORY, START_S, Daemon
 from talk import ALL, Ask, assert_nothing_is_missing, assert_source_went_on, health, info, more_results, seen
 from waiting import until
 
@@ -80,6 +82,39 @@ def test_a_bad_file_is_refused_and_the_last_good_one_stays(
     config.write_text(good)
     assert ask("reload")["data"]["unchanged"] == ["door", "yard"]
     assert_source_went_on(subscriber, "door")
+    assert_source_went_on(subscriber, "yard")
+    assert_nothing_is_missing(subscriber)
+
+
+def test_a_refused_file_is_a_reason_until_a_good_one_is_read(
+    daemon: Daemon, config: Path, subscriber: Subscriber, ask: Ask
+) -> None:
+    good = config.read_text()
+    config.write_text(good.replace("    model:", "    modell: 1\n    model:", 1))
+    assert not ask("reload")["ok"]
+    until(lambda: subscriber.states()[-1] == "degraded", what="the status")
+    reason = subscriber.on("/status")[-1].said["reasons"]["config"]
+    assert reason.startswith("the file is refused, all stays as it was: ")
+    assert "unknown key 'modell'" in reason
+    config.write_text(good)
+    assert ask("reload")["ok"]
+    until(lambda: subscriber.states()[-1] == "online", what="the end of the trouble")
+
+
+def test_a_model_that_was_replaced_under_its_name_is_loaded(
+    daemon: Daemon, config: Path, subscriber: Subscriber, ask: Ask, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(REPOSITORY / "models/face-detection", bundle)
+    config.write_text(config.read_text().replace(str(REPOSITORY / "models/face-detection"), str(bundle), 1))
+    assert ask("reload")["data"]["restarted"] == ["door"]
+    assert ask("reload")["data"]["unchanged"] == ["door", "yard"]
+    manifest = bundle / "manifest.yaml"
+    manifest.with_suffix(".new").write_text(re.sub(r"(?m)^version: .*$", "version: 9.9.9", manifest.read_text()))
+    manifest.with_suffix(".new").rename(manifest)
+    answer = ask("reload")["data"]
+    assert (answer["restarted"], answer["unchanged"]) == (["door"], ["yard"])
+    until(lambda: "@9.9.9" in str(info(subscriber)["pipelines"].get("door")), what="the new model")
     assert_source_went_on(subscriber, "yard")
     assert_nothing_is_missing(subscriber)
 

@@ -1,0 +1,48 @@
+"""Whether a thread makes progress, told without a lock that it could hold while it hangs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+
+class Act(NamedTuple):
+    """Something that may block: what, since when (monotonic), and how long (s) it may take."""
+
+    what: str
+    began_ns: int
+    limit_s: float
+
+    def lasts_s(self, since_ns: int = 0) -> float:
+        """How long it goes on, counted from `since_ns` (monotonic) at the earliest."""
+        return (time.monotonic_ns() - max(self.began_ns, since_ns)) / 1e9
+
+
+class Heartbeat:
+    """What one thread is at: that thread writes, any other reads.
+
+    Idle is not stuck: only an act that has begun can be overdue.
+
+    Attributes:
+        completed: acts that have ended, well or not
+        act: what it is at now, None while it waits for work
+    """
+
+    def __init__(self) -> None:
+        self.completed = 0
+        self.act: Act | None = None
+
+    @contextmanager
+    def working(self, what: str, limit_s: float) -> Iterator[None]:
+        """The block may hang, and should be over in `limit_s` seconds. Blocks follow each other, none in another."""
+        self.act = Act(what, time.monotonic_ns(), limit_s)
+        try:
+            yield
+        finally:
+            self.act = None
+            self.completed += 1
+
+    def overdue(self, since_ns: int = 0) -> Act | None:
+        """What takes too long; what this process did before `since_ns` (monotonic) does not count."""
+        act = self.act
+        return act if act is not None and act.lasts_s(since_ns) > act.limit_s else None

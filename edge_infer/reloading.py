@@ -1,0 +1,103 @@
+"""Reading the configuration again, in a thread of its own: whatever hangs in it, all else goes on."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Generic, TypeVar
+
+from edge_infer.errands import Errands
+from edge_infer.errors import EdgeInferError, UnavailableError
+from edge_infer.flow.worker import Worker
+
+log = logging.getLogger(__name__)
+
+REHEARSE_S = 60.0  # for the file, the models and the source files in it
+New = TypeVar("New")
+
+
+class Reloading(Generic[New]):
+    """`ask`, `turn` and `take_over` belong to the main loop, `rehearse` is called in a thread.
+
+    Attributes:
+        refused: what is wrong with the file that was read last, in a sentence
+    """
+
+    def __init__(
+        self, rehearse: Callable[[], New], take_over: Callable[[New], dict[str, list[str]]], errands: Errands
+    ) -> None:
+        """Prepare; `rehearse` reads the file and tries what is new in it, `take_over` puts it in force."""
+        self.refused: str | None = None
+        self._rehearse = rehearse
+        self._take_over = take_over
+        self._errands = errands
+        self._worker: Worker | None = None
+        self._served: list[Future[object]] = []
+        self._waiting: list[Future[object]] = []  # who asked after the file was read
+
+    def ask(self) -> "Future[object]":
+        """Read the file; says then what has changed."""
+        future: Future[object] = Future()
+        self._waiting.append(future)
+        if self._worker is None:
+            self._begin()
+        return future
+
+    @property
+    def busy(self) -> bool:
+        """True while it is read and tried."""
+        return self._worker is not None
+
+    def turn(self) -> None:
+        """Give it up, if it hangs."""
+        if self._worker is None:
+            return
+        if self._worker.error:
+            self._end(self._worker.error)
+        elif act := self._worker.heartbeat.overdue():
+            self._worker.abandon()
+            self._end(UnavailableError(f"it could not be read and its models not be loaded in {act.limit_s:.0f} s"))
+
+    def close(self) -> None:
+        """Refuse who waits: the daemon ends."""
+        for future in self._served + self._waiting:
+            future.set_exception(UnavailableError("the device is ending"))
+        self._served, self._waiting = [], []
+
+    def _begin(self) -> None:
+        self._served, self._waiting = self._waiting, []
+        self._worker = Worker("reload", self._run)
+        self._worker.start()
+
+    def _run(self, worker: Worker) -> None:
+        with worker.heartbeat.working("reload", REHEARSE_S):
+            try:
+                act = partial(self._accept, self._rehearse())
+            except EdgeInferError as error:
+                act = partial(self._end, error)
+        if not worker.abandoned:
+            self._errands.ask(lambda _: act(), {})
+
+    def _accept(self, new: New) -> None:
+        try:
+            changes = self._take_over(new)
+        except EdgeInferError as error:
+            self._end(error)
+            return
+        log.info("the configuration was read again", extra={name: ",".join(found) for name, found in changes.items()})
+        self._end(changes)
+
+    def _end(self, outcome: Exception | dict[str, list[str]]) -> None:
+        refused = "; ".join(str(outcome).splitlines()) if isinstance(outcome, Exception) else None
+        self.refused = f"the file is refused, all stays as it was: {refused}" if refused else None
+        if refused:
+            log.error("the configuration is refused, all stays as it was: %s", refused)
+        self._worker = None
+        served, self._served = self._served, []
+        for future in served:
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        if self._waiting:
+            self._begin()
