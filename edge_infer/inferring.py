@@ -30,7 +30,7 @@ INFER_S = 1.5  # with a tick of 0.25 s a hang is noticed, mended and reported wi
 LOAD_S = 30.0  # for loading a model, and for its first answer on a device: caches, compilation, a card that is slow
 SLOWER = 20  # times its 99th percentile: a model that needs longer for a frame hangs
 LEARN = 32  # answers, and so many more each time, until the percentile is computed anew
-HEAL_S = 1.0  # a model that heals itself has a deadline of its own, by the same rule: this one is the net below
+HEAL_S = 1.0  # more than a model that heals itself takes by its own deadlines: this one is the net below
 PUBLISH_S = 60.0  # strict durability waits for the disk for seconds; nothing else may
 REPLACEMENTS, WITHIN_S = 3, 600.0  # so many hangs in so short a time: another thread does not help
 
@@ -227,7 +227,10 @@ class Inferring:
         failure: Exception | None = None
         started = time.perf_counter()
         try:
-            with worker.heartbeat.working("infer", self.patience.limit_s(model.device) + HEAL_S * model.heals):
+            limit_s = self.patience.limit_s(model.device)
+            if model.limit_s is not None:
+                limit_s = max(limit_s, model.limit_s + HEAL_S)
+            with worker.heartbeat.working("infer", limit_s):
                 result = model.predict(frame)
         except (InputError, ModelError, DelegateError) as error:
             status: Status = "timeout" if isinstance(error, DelegateTimeoutError) else "error"

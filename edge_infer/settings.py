@@ -103,8 +103,8 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     isolated: Annotated[
         bool | None,
         Meta(
-            description="run in a process of its own, which is replaced when it hangs or crashes; default: accelerators "
-            "are, the CPU is not"
+            description="run in a process of its own, which is replaced when it hangs or crashes; default: "
+            "accelerators are, the CPU is not"
         ),
     ] = None
     stand_in: Annotated[
@@ -112,7 +112,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = True
     deadline_s: Annotated[
         Annotated[float, Meta(gt=0.0, le=600.0)] | None,
-        Meta(description="a longer inference of an isolated model is a hang; default: 20 times the usual, at least 1 s"),
+        Meta(description="a longer inference of an isolated model is a hang; default: 20 x the usual, at least 1 s"),
     ] = None
     labels: Annotated[Path | None, Meta(description="labels file, where the model brings none")] = None
 

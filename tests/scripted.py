@@ -67,6 +67,7 @@ class ScriptedModel:
         self.status = status
         self.fallback_reason = fallback_reason
         self.heals = False
+        self.limit_s: float | None = None
         self.closed = False
         self._act = act
 

@@ -227,3 +227,20 @@ def test_a_single_slow_answer_does_not_stretch_patience_for_long() -> None:
     for _ in range(300):
         patience.learn(0.02)
     assert patience.limit_s("cpu") == 1.5
+
+
+@pytest.mark.parametrize(("own_s", "given_s"), [(None, inferring.INFER_S), (0.1, inferring.INFER_S), (100.0, 101.0)])
+def test_a_model_that_waits_for_its_accelerator_is_given_the_time(own_s: float | None, given_s: float) -> None:
+    limits: list[float] = []
+
+    def act(_frame: Frame) -> None:
+        (infer,) = harness.pipeline._infer
+        now = infer._worker.heartbeat.act
+        assert now is not None
+        limits.append(now.limit_s)
+
+    model = ScriptedModel(act)
+    model.limit_s = own_s
+    harness = Harness(ScriptedSource(range(3), live=False), model)
+    harness.run()
+    assert limits[-1] == given_s

@@ -149,6 +149,15 @@ class CameraSource(CaptureSource):
         if size and self._first and self._first.size != size:
             log.warning("camera %s gives %s pixels, not %s: it knows no such size", path, self._first.size, size)
 
+    def _retrieve(self) -> Array | None:
+        data = super()._retrieve()
+        if data is None or data.ndim == 3:
+            return data
+        # OpenCV 4.11.0, the last that goes with tflite-runtime, leaves the pixels of cameras that give BGR in one row.
+        # Source: github.com/opencv/opencv/pull/27193
+        width, height = (int(self._capture.get(of)) for of in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        return data.reshape(height, width, 3) if data.size == height * width * 3 else None
+
 
 def _check_access(path: str) -> None:
     """There is a camera, and this user may open it.

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from machines import CORAL_DEV_BOARD, PC, PI_4, PI_5, planted, with_vcgencmd
+from boards import CORAL_DEV_BOARD, PC, PI_4, PI_5, planted, with_vcgencmd
 
 from edge_infer.health import hardware
 from edge_infer.health.hardware import disk_wear, edge_tpu_temperature_c, temperature_c, throttling

@@ -36,6 +36,9 @@ class FakeCapture:
         self.settings[setting] = value
         return True
 
+    def get(self, setting: int) -> float:
+        return {cv2.CAP_PROP_FRAME_WIDTH: 320.0, cv2.CAP_PROP_FRAME_HEIGHT: 240.0}[setting]
+
     def grab(self) -> bool:
         return not self.broken
 
@@ -97,6 +100,20 @@ def test_damaged_frames_are_counted_and_leave_a_gap(device: str) -> None:
         FakeCapture.opened.damaged = 2
         assert source.read().number == 3
         assert source.skipped == {"corrupt": 2}
+
+
+@pytest.mark.parametrize(("flat", "size"), [(320 * 240 * 3, (320, 240)), (320 * 240 * 2, None)])
+def test_pixels_that_opencv_leaves_in_one_row_become_a_picture_or_are_damaged(
+    device: str, monkeypatch: pytest.MonkeyPatch, flat: int, size: tuple[int, int] | None
+) -> None:
+    monkeypatch.setattr(capture, "CORRUPT_TIMEOUT", 0.05)
+    monkeypatch.setattr(FakeCapture, "retrieve", lambda _: (True, np.zeros((1, flat), np.uint8)))
+    if size:
+        with CameraSource(device) as source:
+            assert source.read().size == size
+    else:
+        with pytest.raises(SourceError, match="fourcc"):
+            CameraSource(device)
 
 
 def test_a_camera_that_only_gives_damaged_frames_is_an_error(device: str, monkeypatch: pytest.MonkeyPatch) -> None:

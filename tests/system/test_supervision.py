@@ -256,7 +256,11 @@ import ctypes, pathlib, edge_infer.supervisor as module
 really = module.Supervisor.growth_reasons
 def growth_reasons(self, settings):
     if pathlib.Path("hang").exists():
-        (ctypes.PyDLL if pathlib.Path("hang").read_text() else ctypes.CDLL)(None).sleep(1000)
+        library = (ctypes.PyDLL if pathlib.Path("hang").read_text() else ctypes.CDLL)(None)
+        lock = ctypes.create_string_buffer(256)
+        library.pthread_mutex_lock(lock)
+        pathlib.Path("hangs").touch()
+        library.pthread_mutex_lock(lock)  # no signal ends that
     return really(self, settings)
 module.Supervisor.growth_reasons = growth_reasons
 from edge_infer.cli.main import entry
@@ -266,15 +270,14 @@ entry()
 
 @contextmanager
 def main_loop_hangs(folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch, *, gil: bool) -> Iterator[Daemon]:
-    """A daemon whose main thread sleeps in C, with or without the interpreter's lock."""
+    """A daemon whose main thread waits for ever in C, with or without the interpreter's lock."""
     (folder / "hangs.py").write_text(HANGS)
     monkeypatch.setattr("command.EDGE_INFER", [sys.executable, str(folder / "hangs.py")])
     with Daemon(folder, "--config", config) as daemon:
         until(lambda: written(folder), START_S, "a result")
         (folder / "hang.new").write_text("gil" * gil)
         (folder / "hang.new").rename(folder / "hang")
-        stack = Path(f"/proc/{daemon.process.pid}/wchan")
-        until(lambda: "nanosleep" in stack.read_text(), what="the hang")
+        until((folder / "hangs").exists, what="the hang")
         yield daemon
 
 
