@@ -174,14 +174,17 @@ class Watch:
         numbered = msgspec.json.decode(payload, type=Envelope[msgspec.Raw])
         if not device.enter(numbered.epoch, numbered.first_seq):
             return
-        device.ledger.add(numbered.first_seq, numbered.first_seq + len(numbered.results) - 1)
+        first = numbered.first_seq
+        new = device.ledger.add(first, first + len(numbered.results) - 1)
         if kind == "results" and pipeline != HEALTH_STREAM:
-            self._add_results(device, pipeline, msgspec.json.decode(payload, type=Envelope[WireResult]))
+            results = msgspec.json.decode(payload, type=Envelope[WireResult]).results
+            self._add_results(device, pipeline, [one for a, b in new for one in results[a - first : b - first + 1]])
 
-    def _add_results(self, device: Device, pipeline: str, envelope: Envelope[WireResult]) -> None:
+    def _add_results(self, device: Device, pipeline: str, results: list[WireResult]) -> None:
+        """Count results that have not come before."""
         stream = device.streams.setdefault(pipeline, Stream())
         now = time.time()
-        for result in envelope.results:
+        for result in results:
             stream.add(result)
             if self._results:
                 line = msgspec.to_builtins(result) | {"received_at": now}

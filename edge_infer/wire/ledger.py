@@ -17,9 +17,11 @@ class Ledger:
         """(first, last) of each range that was seen."""
         return list(self._seen)
 
-    def add(self, first: int, last: int) -> None:
-        """The numbers first..last were seen; those seen before count as duplicates."""
+    def add(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The numbers first..last were seen; returns ranges of those that are new, the others count as duplicates."""
+        new = self._seen.holes(first, last)
         self.duplicates += last - first + 1 - self._seen.add(first, last)
+        return new
 
     def missing(self, last: int) -> list[tuple[int, int]]:
         """Ranges of 1..last that were not seen."""

@@ -1,5 +1,6 @@
 """`edge-infer watch`, and the account that it keeps."""
 
+import io
 import json
 import subprocess
 from collections.abc import Callable
@@ -76,6 +77,15 @@ def test_what_arrived_what_is_missing_and_why(
     messages: list[Message], said: tuple[int | None, int, int, int, int]
 ) -> None:
     assert account(*messages) == said
+
+
+def test_a_result_that_comes_twice_is_shown_and_written_once() -> None:
+    lines = io.StringIO()
+    watch = Watch(Broker(url="mqtt://h"), results=lines, from_start=True)
+    for message in (results(1, 10), results(8, 5), results(1, 12)):
+        watch.add(message)
+    assert watch.devices["porch"].streams["door"].received == 12
+    assert len(lines.getvalue().splitlines()) == 12
 
 
 def test_who_was_there_from_the_start_misses_the_first_results_too() -> None:

@@ -16,8 +16,8 @@ def test_a_ledger_knows_what_a_set_of_numbers_knows(added: list[tuple[int, int]]
     for first, end in added:
         numbers = set(range(first, end + 1))
         duplicates += len(numbers & seen)
+        assert numbers_in(ledger.add(first, end)) == sorted(numbers - seen)
         seen |= numbers
-        ledger.add(first, end)
     assert len(ledger) == len(seen)
     assert ledger.duplicates == duplicates
     assert numbers_in(ledger.ranges()) == sorted(seen)
