@@ -45,6 +45,8 @@ class Accelerated:
             DelegateError: no accelerator has loaded the file yet.
         """
         if self._engine is None:
+            if isinstance(self.runtime, IsolatedRuntime) and (refusal := self.runtime.refusal):
+                raise refusal
             self._engine = Engine.of(self._use, self._file, self.runtime, self.runtime.warm_shapes)
         return self._engine
 
@@ -99,8 +101,7 @@ def _open(use: Use, file: ModelFile, where: Where, *, alone: bool) -> Accelerate
         alone=alone,
     )
     accelerated = Accelerated(use, file, runtime)
-    if alone and not runtime.ready:
-        refusal = runtime.refusal or DelegateError(f"{runtime.device} has not loaded {file.path}")
+    if alone and (refusal := runtime.refusal):
         runtime.close()
         raise refusal
     return accelerated

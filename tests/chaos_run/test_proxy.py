@@ -211,8 +211,8 @@ def test_who_connects_is_refused_until_it_accepts_again(connect: Connect, proxy:
 def test_without_a_server_behind_it_a_client_is_reset() -> None:
     with (
         ChaosProxy(free_port()) as proxy,
+        pytest.raises(ConnectionResetError),  # at once or when it reads
         socket.create_connection(("127.0.0.1", proxy.port), timeout=10.0) as client,
-        pytest.raises(ConnectionResetError),
     ):
         client.recv(1)
 

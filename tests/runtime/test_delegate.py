@@ -1,10 +1,13 @@
 import ctypes.util
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from edge_infer.errors import DelegateError, UsageError
-from edge_infer.runtime.delegate import Accelerator, check_device, find_accelerators, load_edgetpu
+from edge_infer.runtime import delegate
+from edge_infer.runtime.delegate import Accelerator, await_firmware, check_device, find_accelerators, load_edgetpu
 from edge_infer.runtime.libraries import find_library
 
 
@@ -48,6 +51,25 @@ def test_accelerators_are_found_on_both_buses_before_and_after_their_firmware_is
 
 def test_no_accelerator_is_found_where_there_is_none(tmp_path: Path) -> None:
     assert find_accelerators(tmp_path) == []
+
+
+def test_a_usb_accelerator_is_awaited_until_its_firmware_is_loaded(tmp_path: Path) -> None:
+    fresh = usb_device(tmp_path, "1-1", "1a6e", "089a")
+    over = threading.Event()
+    waiting = threading.Thread(target=lambda: (await_firmware(tmp_path), over.set()))
+    waiting.start()
+    assert not over.wait(0.1)
+    shutil.rmtree(fresh)  # off the bus
+    usb_device(tmp_path, "1-2", "18d1", "9302")
+    assert over.wait(20.0)
+    waiting.join()
+
+
+def test_one_that_never_comes_back_is_not_awaited_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usb_device(tmp_path, "1-1", "1a6e", "089a")
+    monkeypatch.setattr(delegate, "FIRMWARE_S", 0.1)
+    await_firmware(tmp_path)
+    assert not find_accelerators(tmp_path)[0].ready
 
 
 def test_a_device_that_is_being_unplugged_is_passed_over(tmp_path: Path) -> None:

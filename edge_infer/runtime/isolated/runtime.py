@@ -1,5 +1,6 @@
 """The Runtime protocol over accelerators that live in processes of their own."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
@@ -7,23 +8,23 @@ from edge_infer.runtime.isolated.messages import Loaded
 from edge_infer.runtime.isolated.unit import TURN_S, Job, Unit, turns
 from edge_infer.types import Array, TensorSpec
 
+log = logging.getLogger(__name__)
+
 
 class IsolatedRuntime:
     """Runs one model on whichever of some accelerators is free; any failure is over with the call that raises it.
 
     Attributes:
         device: the accelerator that ran it last
-        refusal: why an accelerator has not loaded the model at first
     """
 
     def __init__(self, job: Job, units: Sequence[Unit], on_close: Callable[[], object] = lambda: None) -> None:
-        """Ask all accelerators to load the model; `ready` tells whether one has.
+        """Ask all accelerators to load the model; `refusal` tells whether one has.
 
         Raises:
             ModelError: the model is to blame.
         """
         self.device = units[0].name
-        self.refusal: DelegateError | None = None
         self._units = tuple(units)
         self._job = job
         self._on_close = on_close
@@ -33,15 +34,17 @@ class IsolatedRuntime:
                 try:
                     unit.add(self._job)
                 except DelegateError as error:
-                    self.refusal = error
+                    log.debug("%s has not loaded %s: %s", unit.name, job.model.path, error)
         except ModelError:
             self.close()
             raise
 
     @property
-    def ready(self) -> bool:
-        """Whether an accelerator has loaded the model once, so that its tensors are known."""
-        return self._job.about is not None
+    def refusal(self) -> DelegateError | None:
+        """Why no accelerator can run the model now; None where one can."""
+        if self._job.about is not None and any(unit.state == "running" for unit in self._units):
+            return None
+        return self._units[0].refusal
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -83,14 +86,11 @@ class IsolatedRuntime:
         except TimeoutError:
             free = None
         if free is None:
-            raise self._why_none()
+            raise self.refusal or DelegateTimeoutError(
+                f"{self.device} was not free within {TURN_S:g} s: too many use it"
+            )
         self.device = free.name
         return free.run(self._job, inputs)
-
-    def _why_none(self) -> DelegateError:
-        if any(unit.state == "running" for unit in self._units):
-            return DelegateTimeoutError(f"{self.device} was not free within {TURN_S:g} s: too many use it")
-        return self._units[0].refusal
 
     def close(self) -> None:
         """The accelerators forget the model."""
@@ -103,5 +103,5 @@ class IsolatedRuntime:
     @property
     def _about(self) -> Loaded:
         if self._job.about is None:
-            raise self.refusal or DelegateError(f"{self.device} has not loaded {self._job.model.path} yet")
+            raise self._units[0].refusal
         return self._job.about
