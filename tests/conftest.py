@@ -21,7 +21,8 @@ from edge_infer.runtime.pool import close_all
 settings.register_profile("edge_infer", deadline=None)
 settings.load_profile("edge_infer")
 
-MEASURED = pytest.StashKey[list[str]]()
+MEASURED = "measured"
+LONGEST = ("test_soak.py", "test_booted_service.py")
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 
@@ -57,17 +58,25 @@ def fake_edgetpu(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Takes a line with a figure, which the summary shows."""
-    return request.config.stash.setdefault(MEASURED, []).append
+    return lambda line: record_property(MEASURED, line)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the tests have measured."""
-    if lines := config.stash.get(MEASURED, []):
+    reports = [report for each in ("passed", "failed") for report in terminalreporter.stats.get(each, [])]
+    lines = {line for report in reports for name, line in report.user_properties if name == MEASURED}
+    if lines:
         terminalreporter.section("measured")
         for line in sorted(lines):
             terminalreporter.line(line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lasts longest begins first, so that others run beside it."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ MAX_FILES = 256
 
 _ENTRY = b"PK\x01\x02"  # begins each file's entry in the directory. Source: APPNOTE.TXT 4.3.12
 _BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the other methods without a limit
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+# OverflowError: a place beyond 2 GB, where Python has 32 bits
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 
 
 class AssociatedFiles(Mapping[str, bytes]):

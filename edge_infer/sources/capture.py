@@ -189,8 +189,9 @@ class StreamSource(CaptureSource):
         settings = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: OPEN_TIMEOUT_MS,
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
-            cv2.CAP_PROP_N_THREADS: DECODER_THREADS,
         }
+        if hasattr(cv2, "CAP_PROP_N_THREADS"):  # Debian 12's OpenCV 4.6 does not have it
+            settings[cv2.CAP_PROP_N_THREADS] = DECODER_THREADS
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, [number for pair in settings.items() for number in pair])
         super().__init__(name or mask(url), f"stream {mask(url)}", capture, max_fps)
         self._longest_wait = LEFTOVER_S
