@@ -280,7 +280,6 @@ class Unit:
     def _failed(self, fault: Fault, dead: Generation | None) -> None:
         """Count a fault, and leave the rest to the keeper: the end of the process, and the start of the next."""
         self._generation = None
-        self.faults[fault.kind] += 1
         pause = self._quarantine.failed(
             time.monotonic(), patient=not any(job.alone for job in list(self._jobs.values()))
         )
@@ -289,6 +288,7 @@ class Unit:
             log.warning("%s does not start: %s", self.name, fault, extra={"state": self.state})
         self.last_fault = str(fault)
         self.refusal = self._as_error(fault)
+        self.faults[fault.kind] += 1
         self._keep_trying(dead, pause)
 
     def _as_error(self, fault: Fault) -> DelegateError:
