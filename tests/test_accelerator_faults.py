@@ -236,8 +236,8 @@ def test_after_500_faults_in_a_row_nothing_is_left_and_no_answer_went_astray(
     faults = 500
     monkeypatch.setattr(quarantine, "PAUSES_S", (0.0,))
     monkeypatch.setattr(quarantine, "REST_S", 0.0)
-    monkeypatch.setattr("edge_infer.runtime.isolated.unit.DEADLINE_S", 0.1)
-    monkeypatch.setattr("edge_infer.runtime.isolated.unit.DEADLINE_P99S", 0.0)
+    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_S", 0.1)
+    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_P99S", 0.0)
     tpu.fail("abort")
     with pytest.raises(DelegateError):
         alone(picture(0))

@@ -11,9 +11,10 @@ from weakref import WeakValueDictionary
 
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.runtime.delegate import EXTERNAL, await_firmware, find_accelerators
+from edge_infer.runtime.isolated.job import Job
 from edge_infer.runtime.isolated.launcher import close_launchers
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
-from edge_infer.runtime.isolated.unit import Job, Unit
+from edge_infer.runtime.isolated.unit import Unit
 from edge_infer.runtime.libraries import Library
 
 _units: dict[Hashable, Unit] = {}  # also those without a process now: what failed before is remembered

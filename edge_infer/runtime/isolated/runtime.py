@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
+from edge_infer.runtime.isolated.job import Job
 from edge_infer.runtime.isolated.messages import Loaded
-from edge_infer.runtime.isolated.unit import TURN_S, Job, Unit, turns
+from edge_infer.runtime.isolated.unit import TURN_S, Unit, turns
 from edge_infer.types import Array, TensorSpec
 
 log = logging.getLogger(__name__)

@@ -1,20 +1,18 @@
 """One accelerator: its process, what that has loaded, and what becomes of it when it fails."""
 
-import itertools
 import logging
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
 from edge_infer.runtime.delegate import AbsentError
 from edge_infer.runtime.isolated.generation import Fault, Generation
-from edge_infer.runtime.isolated.messages import Load, Loaded
+from edge_infer.runtime.isolated.job import DEADLINE_S, Job, share
+from edge_infer.runtime.isolated.messages import Load
 from edge_infer.runtime.isolated.quarantine import IMPATIENT_S, PAUSES_S, Quarantine
 from edge_infer.runtime.isolated.turns import Turns
 from edge_infer.types import Array
@@ -23,35 +21,10 @@ log = logging.getLogger(__name__)
 
 State: TypeAlias = Literal["starting", "running", "quarantined", "absent"]
 
-DEADLINE_S = 1.0  # at least: a Pi that swaps or an SD card that stalls is no hang
-DEADLINE_P99S = 20.0  # slower than this many times the usual is one
-KEPT_TIMES = 256  # of the last inferences
 LOOK_S = 5.0  # how often it is looked whether an absent accelerator was plugged in
 TURN_S = IMPATIENT_S + 1.0  # for a thread whose turn does not come
 
-_numbers = itertools.count(1)
 turns: Turns["Unit"] = Turns()
-
-
-@dataclass(eq=False)
-class Job:
-    """A model that somebody wants to run on accelerators; `alone`: nothing else can run it meanwhile."""
-
-    model: ModelFile
-    threads: int
-    deadline_s: float | None
-    alone: bool
-    number: int = field(default_factory=lambda: next(_numbers))
-    about: Loaded | None = None  # as it was loaded first
-    refused: ModelError | None = None  # the model is to blame
-    times_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_TIMES))
-
-    def deadline(self) -> float:
-        """Seconds after which there will be no answer."""
-        if self.deadline_s is not None:
-            return self.deadline_s
-        usual = max([self.about.run_s if self.about else 0.0, share(self.times_s, 0.99)])
-        return max(DEADLINE_S, DEADLINE_P99S * usual)
 
 
 class Unit:
@@ -316,9 +289,3 @@ class Unit:
                 self._keeper = None
                 self._start()
                 log.info("%s works", self.name, extra={"started": self.started})
-
-
-def share(times: Iterable[float], wanted: float) -> float:
-    """The time that a share (0..1) of all stay within; 0 where there is none."""
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, int(wanted * len(ordered)))] if ordered else 0.0
