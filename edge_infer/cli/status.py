@@ -3,6 +3,7 @@
 import argparse
 import os
 import select
+import signal
 import sys
 import termios
 import tty
@@ -92,10 +93,12 @@ def _watch(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _keys() -> Iterator[None]:
-    """Keys are read when they are pressed, and not shown."""
+    """Keys are read when they are pressed, and not shown; ^C works even where whoever started us ignores it."""
     before = termios.tcgetattr(sys.stdin)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         tty.setcbreak(sys.stdin)
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGINT, handler)
