@@ -1,15 +1,17 @@
 """The files of a board: Debian's packages, unpacked, and wheels, kept in build/ until what they are made of changes."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from arm_run.boards import RELEASES, Board
 from arm_run.emulation import Emulation
-from arm_run.requirements import PYPROJECT, pip, pip_for, required, suite_tools, words
+from arm_run.requirements import pip, pip_for, required, suite_tools, words
 from edge_infer.errors import UnavailableError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -38,23 +40,28 @@ def sysroot(board: Board, release: str) -> Path:
         UnavailableError: a program, Debian's mirror or PyPI is not there.
     """
     folder = board.folder(release)
-    made, recipe = folder / "made-by", _recipe(board, release)
-    if not (made.exists() and made.read_text() == recipe):
-        print(f"making {folder} (a minute or two, once)", file=sys.stderr)
-        shutil.rmtree(folder, ignore_errors=True)
-        root = folder / "root"
-        root.mkdir(parents=True)
-        _unpack(board, release, folder / "apt", root)
-        _settle(root)
-        _install(board, release, root)
-        made.write_text(recipe)
-    return folder / "root"
+    folder.mkdir(parents=True, exist_ok=True)
+    made, root, recipe = folder / "made-by", folder / "root", _recipe(board, release)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs at once make it once
+        if not (made.exists() and made.read_text() == recipe):
+            print(f"making {folder} (a minute or two, once)", file=sys.stderr)
+            made.unlink(missing_ok=True)
+            for part in (folder / "apt", root):
+                shutil.rmtree(part, ignore_errors=True)
+            root.mkdir()
+            _unpack(board, release, folder / "apt", root)
+            _settle(root)
+            _install(board, release, root)
+            made.write_text(recipe)
+    return root
 
 
 def _recipe(board: Board, release: str) -> str:
     """Changes when anything does that the folder is made of."""
-    content = PYPROJECT.read_bytes() + Path(__file__).read_bytes() + repr((board, RELEASES[release])).encode()
-    return hashlib.sha256(content).hexdigest()
+    needed = words([*required(board.machine, RELEASES[release].python, *EXTRAS), *suite_tools()])
+    made_of = repr((replace(board, not_run={}), RELEASES[release], needed)).encode()
+    return hashlib.sha256(made_of + Path(__file__).read_bytes()).hexdigest()
 
 
 def _unpack(board: Board, release: str, apt: Path, root: Path) -> None:
