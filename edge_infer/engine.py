@@ -9,11 +9,11 @@ from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.decode.decoder import Decoder
-from edge_infer.decoders import make_decoder
-from edge_infer.errors import ModelError
-from edge_infer.prepare.image import ImagePreparer
-from edge_infer.recipe import Recipe, make_recipe
-from edge_infer.runtime.runtime import Runtime
+from edge_infer.feeding import Feeder
+from edge_infer.kinds.kind import Recipe
+from edge_infer.kinds.registry import kind_of
+from edge_infer.recipe import make_recipe
+from edge_infer.runtime.runtime import NO_REDUCTION, Runtime
 from edge_infer.types import Frame, ModelId, Result
 
 
@@ -34,7 +34,7 @@ class Engine:
     id: ModelId
     recipe: Recipe
     runtime: Runtime
-    prepare: ImagePreparer
+    feed: Feeder
     decode: Decoder
 
     @classmethod
@@ -44,12 +44,10 @@ class Engine:
         Raises:
             ModelError: it cannot be known what the model does.
         """
-        if len(file.inputs) != 1:
-            raise ModelError(f"{file.path} has {len(file.inputs)} inputs; pictures go to models with one")
         recipe = make_recipe(use.bundle, file, use.prepare, use.decode, use.labels)
-        preparer = ImagePreparer(runtime.inputs[0], recipe.prepare)
-        decoder = make_decoder(recipe, file, runtime.outputs, warm_shapes)
-        return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, preparer, decoder)
+        feeder = Feeder(runtime.inputs, runtime.outputs, recipe.prepare, recipe.inputs, recipe.state)
+        decoder = kind_of(recipe.kind).build(recipe, runtime.outputs, warm_shapes)
+        return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, feeder, decoder)
 
     def answer(self, frame: Frame) -> Result:
         """The result for one frame, with the time of each stage.
@@ -60,15 +58,16 @@ class Engine:
             DelegateError: the accelerator failed.
         """
         started = time.perf_counter()
-        tensor, geometry = self.prepare(frame.data)
+        tensors, geometry = self.feed(frame)
         prepared = time.perf_counter()
-        outputs = self.runtime.run([tensor])
+        outputs = self.runtime.run(tensors, getattr(self.decode, "reduce", NO_REDUCTION))
+        self.feed.keep(outputs)
         inferred = time.perf_counter()
         prediction = self.decode(outputs, geometry)
         decoded = time.perf_counter()
         return Result.of(
             frame,
-            task=self.decode.task,
+            task=self.recipe.task,
             model=self.id,
             device=self.runtime.device,
             prediction=prediction,

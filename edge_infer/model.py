@@ -13,8 +13,8 @@ from edge_infer.bundle.manifest import Decode, Prepare, Roi
 from edge_infer.config import from_options
 from edge_infer.engine import Engine, Use
 from edge_infer.errors import DelegateError, ModelError, UsageError
+from edge_infer.kinds.kind import Recipe
 from edge_infer.placement import Accelerated, Where, place
-from edge_infer.recipe import Recipe
 from edge_infer.runtime.delegate import AbsentError, check_device
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
 from edge_infer.runtime.libraries import find_library
@@ -35,6 +35,9 @@ class ModelOptions(TypedDict, total=False):
     mean: float | tuple[float, ...]
     std: float | tuple[float, ...]
     roi: Roi
+    size: tuple[int, int]
+    inputs: dict[str, tuple[float, ...]]
+    state: dict[str, str]
     kind: str
     min_score: float
     max_results: int
@@ -104,7 +107,7 @@ class Model:
     @property
     def task(self) -> str:
         """classify, detect or tensors."""
-        return self.engine.decode.task
+        return self.engine.recipe.task
 
     @property
     def device(self) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from edge_infer.bundle.bundle import Bundle
+from edge_infer.bundle.exports import read_export
 from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.engine import Engine, Use
 from edge_infer.errors import DelegateError, ModelError, UsageError
+from edge_infer.feeding import input_shapes
 from edge_infer.runtime.delegate import EXTERNAL, AbsentError, find_accelerators
 from edge_infer.runtime.interpreter import InterpreterRuntime
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
@@ -89,7 +91,7 @@ def place(use: Use, where: Where) -> Placed:
 def _open(use: Use, file: ModelFile, where: Where, *, alone: bool) -> Accelerated:
     use.bundle.id_of(file.path, file.sha256)  # it is the one that the manifest describes
     if where.isolated is False:
-        return Accelerated(use, file, _in_process(file, where))
+        return Accelerated(use, file, _in_process(use, file, where))
     runtime = isolated(
         file,
         where.device,
@@ -99,6 +101,7 @@ def _open(use: Use, file: ModelFile, where: Where, *, alone: bool) -> Accelerate
         threads=where.threads,
         deadline_s=where.deadline_s,
         alone=alone,
+        shapes=_shapes(use, file),
     )
     accelerated = Accelerated(use, file, runtime)
     if alone and (refusal := runtime.refusal):
@@ -107,7 +110,7 @@ def _open(use: Use, file: ModelFile, where: Where, *, alone: bool) -> Accelerate
     return accelerated
 
 
-def _in_process(file: ModelFile, where: Where) -> InterpreterRuntime:
+def _in_process(use: Use, file: ModelFile, where: Where) -> InterpreterRuntime:
     if where.device == "auto" and where.delegate is None and not find_accelerators():
         raise AbsentError("no Edge TPU is plugged in")
     return InterpreterRuntime(
@@ -116,17 +119,23 @@ def _in_process(file: ModelFile, where: Where) -> InterpreterRuntime:
         library=where.library,
         delegate=where.delegate,
         options=where.delegate_options,
+        shapes=_shapes(use, file),
     )
 
 
 def _on_cpu(use: Use, file: ModelFile, where: Where) -> Engine:
     use.bundle.id_of(file.path, file.sha256)
-    runtime = InterpreterRuntime(file, threads=where.threads, library=where.library)
+    runtime = InterpreterRuntime(file, threads=where.threads, library=where.library, shapes=_shapes(use, file))
     try:
         return Engine.of(use, file, runtime, runtime.warm_shapes)
     except BaseException:
         runtime.close()
         raise
+
+
+def _shapes(use: Use, file: ModelFile) -> tuple[tuple[int, ...], ...]:
+    export = read_export(file)
+    return input_shapes(file, use.prepare.size or use.bundle.prepare.size, export.size if export else None)
 
 
 def _accelerated_file(

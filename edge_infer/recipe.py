@@ -1,57 +1,29 @@
 """What is to be done around a model: found in its file, its metadata, its manifest, and said by the user.
 
-What the user says wins over the manifest, that over the TFLite metadata, that over what the decoder usually needs.
+What the user says wins over the manifest, that over the metadata in the model, that over what its kind usually needs.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from edge_infer.bundle.bundle import Bundle
+from edge_infer.bundle.exports import read_export
 from edge_infer.bundle.labels import labels_from, parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.metadata import ImageContent, Metadata, read_metadata
-from edge_infer.bundle.model_file import SSD_OPERATOR, ModelFile
-from edge_infer.decode import blazeface
-from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.bundle.model_file import ModelFile
+from edge_infer.errors import UnavailableError
+from edge_infer.feeding import find_state
+from edge_infer.kinds.kind import Clues, Kind, Recipe
+from edge_infer.kinds.registry import kind_of, recognise
 from edge_infer.prepare.image import ImageOptions
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-# A quantised softmax or logistic output always has this scale. Source: TFLite quantization specification.
-PROBABILITY_SCALE = 1 / 256
-WHO = ("you", "the manifest", "the TFLite metadata", "usual for this decoder")
-TASKS = {"classify": "classify", "ssd": "detect", "blazeface": "detect", "tensors": "tensors"}
-DEFAULTS = {
-    "classify": (Prepare(), Decode(min_score=0.0, top_k=5)),
-    "ssd": (Prepare(), Decode(min_score=0.5)),
-    # Source: MediaPipe's face_detection graphs: kept aspect, black border, -1..1, weighted suppression at 0.3.
-    "blazeface": (
-        Prepare(resize="letterbox", pad=0, mean=(127.5,), std=(127.5,)),
-        Decode(min_score=0.5, iou=0.3, nms="weighted"),
-    ),
-    "tensors": (Prepare(), Decode()),
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one model is used; `found` says where each part comes from, for `inspect`."""
-
-    kind: str
-    prepare: ImageOptions
-    decode: Decode
-    labels: tuple[str, ...]
-    metadata: Metadata | None
-    found: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def task(self) -> str:
-        """classify, detect or tensors."""
-        return TASKS[self.kind]
+WHO = ("you", "the manifest", "the metadata in the model", "usual for this decoder")
 
 
 def make_recipe(
@@ -62,53 +34,31 @@ def make_recipe(
     Raises:
         ModelError: what the model does cannot be known; the message lists the choices.
     """
-    metadata = read_metadata(model)
+    clues = Clues(model, read_metadata(model), read_export(model))
     found: dict[str, str] = {}
-    kind = find_kind(bundle, model, metadata, decode.kind, found)
-    from_metadata_prepare, from_metadata_decode = said_by_metadata(metadata)
-    usual_prepare, usual_decode = DEFAULTS[kind]
+    kind = find_kind(bundle, clues, decode.kind, found)
+    from_metadata_prepare, from_metadata_decode = said_by_metadata(clues.metadata)
+    prepared = merged((prepare, bundle.prepare, from_metadata_prepare, kind.usual_prepare), found)
     return Recipe(
-        kind=kind,
-        prepare=image_options(merged((prepare, bundle.prepare, from_metadata_prepare, usual_prepare), found)),
-        decode=merged((decode, bundle.decode, from_metadata_decode, usual_decode), found),
-        labels=find_labels(bundle, model, metadata, kind, labels, found),
-        metadata=metadata,
+        kind=kind.name,
+        task=kind.task,
+        prepare=image_options(prepared),
+        decode=merged((decode, bundle.decode, from_metadata_decode, kind.usual_decode), found),
+        labels=find_labels(bundle, clues, kind, labels, found),
+        clues=clues,
+        inputs=prepared.inputs or {},
+        state=find_state(model, prepared.state, found),
         found=found,
     )
 
 
-def find_kind(
-    bundle: Bundle, model: ModelFile, metadata: Metadata | None, said: str | None, found: dict[str, str]
-) -> str:
+def find_kind(bundle: Bundle, clues: Clues, said: str | None, found: dict[str, str]) -> Kind:
     """Which decoder fits the model's outputs."""
-    kind, reason = said or bundle.decode.kind, "you" if said else "the manifest"
-    outputs = model.outputs
-    if kind is None and SSD_OPERATOR in model.operators:
-        kind, reason = "ssd", f"the op {SSD_OPERATOR}"
-    elif kind is None and blazeface.find_outputs(outputs):
-        kind, reason = "blazeface", "the shapes of its outputs"
-    elif kind is None and is_classifier(model, metadata):
-        kind, reason = "classify", "an output of one probability for each class"
-    if kind is None:
-        listed = ", ".join(f"{spec.name or 'unnamed'} {list(spec.shape)} {spec.dtype}" for spec in outputs)
-        raise ModelError(
-            f"what {model.path} does cannot be known from the file (its outputs: {listed}); say which decoder: "
-            f"--decoder {'|'.join(TASKS)}, or decode: {{kind: ...}} in a configuration"
-        )
-    found["task"] = reason
+    if name := said or bundle.decode.kind:
+        found["task"] = "you" if said else "the manifest"
+        return kind_of(name)
+    kind, found["task"] = recognise(clues)
     return kind
-
-
-def is_classifier(model: ModelFile, metadata: Metadata | None) -> bool:
-    """True where the only output holds one probability, or one label, for each class."""
-    if len(model.outputs) != 1 or len(model.inputs) != 1:
-        return False
-    spec = model.outputs[0]
-    if len(spec.shape) < 2 or any(side != 1 for side in spec.shape[:-1]) or spec.shape[-1] < 2:
-        return False
-    if model.output_operators[0] in ("SOFTMAX", "LOGISTIC") or spec.scale == (PROBABILITY_SCALE,):
-        return True
-    return len(labels_from(model, metadata, 0)) == spec.shape[-1]
 
 
 def said_by_metadata(metadata: Metadata | None) -> tuple[Prepare, Decode]:
@@ -155,12 +105,7 @@ def image_options(prepare: Prepare) -> ImageOptions:
 
 
 def find_labels(
-    bundle: Bundle,
-    model: ModelFile,
-    metadata: Metadata | None,
-    kind: str,
-    said: Path | Sequence[str] | None,
-    found: dict[str, str],
+    bundle: Bundle, clues: Clues, kind: Kind, said: Path | Sequence[str] | None, found: dict[str, str]
 ) -> tuple[str, ...]:
     """Labels by class id; empty where there are none."""
     path = said if isinstance(said, Path) else bundle.labels if said is None else None
@@ -173,10 +118,12 @@ def find_labels(
     if said is not None:
         found["labels"] = "you"
         return tuple(map(str, said))  # type: ignore[arg-type]  # not a Path: the branch above took those
-    output = 1 if kind == "ssd" else 0
-    labels = labels_from(model, metadata, output)
-    if not labels and kind == "blazeface":
+    if clues.export and clues.export.labels:
+        found["labels"] = WHO[2]
+        return clues.export.labels
+    labels = labels_from(clues.model, clues.metadata, kind.label_output)
+    if not labels and kind.usual_labels:
         found["labels"] = WHO[3]
-        return ("face",)
+        return kind.usual_labels
     found["labels"] = "the files in the model" if labels else "nothing: classes are numbers"
     return labels

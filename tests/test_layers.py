@@ -17,7 +17,8 @@ LAYERS: list[list[tuple[str, ...]]] = [
     [("config",), ("flow",), ("logs",)],
     [("prepare",), ("decode",), ("wire",), ("bundle",), ("draw",), ("mqtt",)],
     [("sources",), ("runtime",), ("deliver",), ("health",), ("collector",)],
-    [("recipe", "decoders", "engine", "placement", "model", "golden", "settings", "registry", "intake")],
+    [("kinds",), ("feeding",)],
+    [("recipe", "engine", "placement", "model", "golden", "settings", "registry", "intake")],
     [
         (
             "daemon",
@@ -148,7 +149,7 @@ def test_the_walk_finds(module: str, text: str, fault: str) -> None:
     ("module", "text"),
     [
         ("sources.video", "from edge_infer.sources.pace import sleep_until\nfrom edge_infer.types import Frame"),
-        ("model", "from edge_infer.recipe import Recipe"),
+        ("model", "from edge_infer.kinds.kind import Recipe"),
         ("daemon", "from edge_infer import __version__\nfrom edge_infer.tools.watch import Watch\nimport numpy as _n"),
         ("settings", "from edge_infer import config"),
     ],

@@ -21,9 +21,10 @@ from edge_infer.bundle.metadata import (
     TensorMetadata,
 )
 from edge_infer.bundle.model_file import ModelFile, Signature
-from edge_infer.decoders import make_decoder
 from edge_infer.errors import ModelError, UnavailableError
-from edge_infer.recipe import Recipe, make_recipe, merged, said_by_metadata
+from edge_infer.kinds.kind import Recipe
+from edge_infer.kinds.registry import kind_of
+from edge_infer.recipe import make_recipe, merged, said_by_metadata
 from edge_infer.types import Classes, Detections, Geometry, Tensors, TensorSpec
 
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
@@ -98,7 +99,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("file", [row[1] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 def test_what_cannot_be_known_is_asked_for(recipe_of: Callable[..., Recipe], file: ModelFile) -> None:
-    with pytest.raises(ModelError, match=r"--decoder classify\|ssd\|blazeface\|tensors"):
+    with pytest.raises(ModelError, match=r"with --decoder, .*:\n +ssd +boxes"):
         recipe_of(file)
     assert recipe_of(file, decode=Decode(kind="tensors")).task == "tensors"
 
@@ -134,7 +135,7 @@ def test_who_says_more_wins_and_is_remembered(recipe_of: Callable[..., Recipe]) 
     assert recipe.decode.top_k == 1
     assert recipe.decode.min_score == 0.25
     assert recipe.found["mean"] == recipe.found["top_k"] == "you"
-    assert recipe.found["std"] == recipe.found["min_score"] == "the TFLite metadata"
+    assert recipe.found["std"] == recipe.found["min_score"] == "the metadata in the model"
 
 
 def test_the_manifest_stands_between_user_and_metadata() -> None:
@@ -143,7 +144,7 @@ def test_the_manifest_stands_between_user_and_metadata() -> None:
     assert (fields.min_score, fields.iou, fields.top_k, fields.nms) == (0.3, 0.2, 5, None)
     assert found == {
         "min_score": "the manifest",
-        "iou": "the TFLite metadata",
+        "iou": "the metadata in the model",
         "top_k": "usual for this decoder",
     }
 
@@ -191,7 +192,7 @@ def test_a_labels_file_that_is_not_there_is_named(recipe_of: Callable[..., Recip
 
 
 def decoded(recipe: Recipe, file: ModelFile, outputs: list[Any]) -> Any:
-    decoder = make_decoder(recipe, file, file.outputs, [np.shape(output) for output in outputs])
+    decoder = kind_of(recipe.kind).build(recipe, file.outputs, [np.shape(output) for output in outputs])
     assert decoder.task == recipe.task
     return decoder(outputs, SAME)
 

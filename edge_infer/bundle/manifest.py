@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
+Side = Annotated[int, Meta(ge=1, le=8192)]
 Roi = tuple[float, float, float, float]
 
 
@@ -27,15 +28,23 @@ class Prepare(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roi: Annotated[
         Roi | None, Meta(description="x0, y0, x1, y1 in captured-frame pixels: only this part is looked at")
     ] = None
+    size: Annotated[
+        tuple[Side, Side] | None, Meta(description="width, height of the input, where the model leaves that open")
+    ] = None
+    inputs: Annotated[
+        dict[str, tuple[float, ...]] | None,
+        Meta(description="real values of inputs that are always the same: one number, or all"),
+    ] = None
+    state: Annotated[
+        dict[str, str] | None,
+        Meta(description="which output each of these inputs is given the next time; normally found by their names"),
+    ] = None
 
 
 class Decode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How outputs become predictions; what is not said comes from the model file."""
 
-    kind: Annotated[
-        Literal["classify", "ssd", "blazeface", "tensors"] | None,
-        Meta(description="which decoder; normally found from the model"),
-    ] = None
+    kind: Annotated[str | None, Meta(description="which decoder; normally found from the model")] = None
     min_score: Annotated[Score | None, Meta(description="report only scores >= this")] = None
     max_results: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="report at most so many objects, best first")
@@ -93,7 +102,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, description="what results call the model")]
     version: Annotated[str, Meta(description="semantic version")]
     sequence: Annotated[int, Meta(ge=1, description="grows with each release; an update never goes back")]
-    task: Literal["classify", "detect", "tensors"]
+    task: Literal["classify", "detect", "segment", "pose", "embed", "regress", "tensors"]
     license: str
     source: Origin | None = None
     model: ModelFiles

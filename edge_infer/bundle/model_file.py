@@ -158,12 +158,13 @@ def _spec(path: Path, tensor: Table) -> TensorSpec:
         raise ModelError(f"{path}: '{name}' has type {kind.name}, which numpy has not: export it with another type")
     quantization = tensor.table(4)
     scale = quantization.reals(2) if quantization else ()
+    signature = chosen if -1 in (chosen := tensor.integers(7)) else ()
     if quantization is None or not any(scale):
-        return TensorSpec(name, tensor.integers(0), kind.dtype)
+        return TensorSpec(name, tensor.integers(0), kind.dtype, signature=signature)
     zero_point = quantization.integers(3, "q")
     if len(zero_point) != len(scale):
         raise tensor.damaged(f"'{name}' has {len(scale)} scales and {len(zero_point)} zero points")
-    return TensorSpec(name, tensor.integers(0), kind.dtype, scale, zero_point, quantization.integer(6))
+    return TensorSpec(name, tensor.integers(0), kind.dtype, scale, zero_point, quantization.integer(6), signature)
 
 
 def _detection_classes(codes: list[Table], graph: Table) -> int:

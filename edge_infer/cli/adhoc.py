@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from edge_infer.cli.options import add_model, model_options, positive
+from edge_infer.cli.options import add_model, model_options, positive, size
 from edge_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,9 +74,3 @@ def _from_arguments(args: argparse.Namespace) -> "Settings":
         mqtt=Broker(url=args.mqtt) if args.mqtt else None,
         pipelines={"main": pipeline},
     )
-
-
-def size(text: str) -> tuple[int, int]:
-    """640x480."""
-    width, height = text.lower().split("x")
-    return int(width), int(height)

@@ -38,13 +38,14 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool) -> None:
     group.add_argument("--runtime", choices=("ai_edge_litert", "tflite_runtime"), help="force one of the two")
     group.add_argument("--delegate", metavar="FILE", help="Edge TPU library, if not the system's")
     group.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, or `id label`")
-    group.add_argument("--decoder", choices=("classify", "ssd", "blazeface", "tensors"), help="what the outputs are")
+    group.add_argument("--decoder", metavar="KIND", help="what the outputs are; `edge-infer inspect` lists all kinds")
     group.add_argument("--min-score", type=score, metavar="S", help="only scores >= S (0..1)")
     group.add_argument("--max-results", type=positive, metavar="N", help="at most N objects")
     group.add_argument("--top-k", type=positive, metavar="N", help="at most N classes")
     group.add_argument("--allow", type=words, metavar="A,B", help="only these classes, by label or number")
     group.add_argument("--deny", type=words, metavar="A,B", help="never these classes")
     group.add_argument("--resize", choices=("stretch", "letterbox", "letterbox-topleft"))
+    group.add_argument("--input-size", type=size, metavar="WxH", help="of the input, where the model leaves that open")
     group.add_argument("--roi", type=numbers, metavar="X0,Y0,X1,Y1", help="look only at this part, in pixels")
     group.add_argument("--mean", type=numbers, metavar="M", help="(pixel - mean) / std, one number or three")
     group.add_argument("--std", type=numbers, metavar="S")
@@ -63,6 +64,7 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
         "allow": args.allow,
         "deny": args.deny,
         "resize": args.resize,
+        "size": args.input_size,
         "roi": args.roi,
         "mean": args.mean,
         "std": args.std,
@@ -94,6 +96,12 @@ def score(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie in 0..1")
     return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """640x480."""
+    width, height = text.lower().split("x")
+    return int(width), int(height)
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -1,8 +1,11 @@
 """A scripted runtime: what applications and tests use where no model is wanted."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
 
 from edge_infer.errors import ModelError
+from edge_infer.runtime.runtime import NO_REDUCTION, Reduce
 from edge_infer.types import Array, TensorSpec
 
 Step = Sequence[Array] | Exception | Callable[[Sequence[Array]], Sequence[Array]]
@@ -25,7 +28,7 @@ class FakeRuntime:
         self._script: Iterator[Step] = iter(script)
         self._step: Step = ModelError("the script of this FakeRuntime is empty")
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         """The next step, after the same checks that a real runtime makes."""
         if self.closed:
             raise ModelError("this FakeRuntime is closed")
@@ -41,7 +44,7 @@ class FakeRuntime:
         if isinstance(self._step, Exception):
             raise self._step
         outputs = self._step(inputs) if callable(self._step) else self._step
-        return [output.copy() for output in outputs]
+        return [reduce.get(place, np.copy)(output) for place, output in enumerate(outputs)]
 
     def close(self) -> None:
         """Refuse further runs."""

@@ -11,6 +11,7 @@ from edge_infer.errors import DelegateError, ModelError
 from edge_infer.runtime.delegate import EXTERNAL, load_edgetpu, load_external
 from edge_infer.runtime.libraries import Library, find_library
 from edge_infer.runtime.quiet import caught_stderr
+from edge_infer.runtime.runtime import NO_REDUCTION, Reduce
 from edge_infer.types import Array, TensorSpec
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class InterpreterRuntime:
         library: Library | None = None,
         delegate: str | None = None,
         options: Mapping[str, str] | None = None,
+        shapes: Sequence[tuple[int, ...]] = (),
     ) -> None:
         """Load the model and run it once on zeros, so that the first real inference is not slower than the rest.
 
@@ -42,6 +44,7 @@ class InterpreterRuntime:
             library: which runtime; default: `find_library()`
             delegate: path of the delegate's library, where it is not the system's libedgetpu
             options: what an external delegate is told
+            shapes: of the inputs, where the model leaves them open; default: as they stand in the file
 
         Raises:
             ModelError: the runtime does not take it, for example for an op that it does not have.
@@ -53,7 +56,7 @@ class InterpreterRuntime:
         self._path = model.path
         delegates = _delegates(found, device, delegate, options or {})
         with caught_stderr() as lines:
-            self._interpreter: Any = _started(found, model, threads, delegates)
+            self._interpreter: Any = _started(found, model, threads, delegates, shapes)
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
             self.inputs = tuple(spec_of(detail) for detail in inputs)
@@ -69,7 +72,7 @@ class InterpreterRuntime:
         """Shapes of the outputs of the first run."""
         return [output.shape for output in self.warm_outputs]
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         """Stored inputs to copies of the stored outputs; releases the GIL while it computes."""
         if self._interpreter is None:
             raise ModelError(f"{self._path.name} was closed: load it again")
@@ -83,7 +86,10 @@ class InterpreterRuntime:
         except RuntimeError as error:
             kind = ModelError if self.device == "cpu" else DelegateError
             raise kind(f"{self._path.name} failed on {self.device}: {_first_line(error)}") from error
-        return [self._interpreter.get_tensor(index) for index in self._output_ids]
+        return [
+            reduce[place](self._interpreter.tensor(index)()) if place in reduce else self._interpreter.get_tensor(index)
+            for place, index in enumerate(self._output_ids)
+        ]
 
     def close(self) -> None:
         """Free the interpreter and its delegate."""
@@ -98,11 +104,15 @@ def _delegates(library: Library, device: str, path: str | None, options: Mapping
     return [load_edgetpu(library, device, path)]
 
 
-def _started(library: Library, model: ModelFile, threads: int, delegates: list[Any]) -> Any:
+def _started(
+    library: Library, model: ModelFile, threads: int, delegates: list[Any], shapes: Sequence[tuple[int, ...]]
+) -> Any:
     try:
         interpreter = library.interpreter(
             model_path=str(model.path), num_threads=threads, experimental_delegates=delegates or None
         )
+        for detail, shape in zip(interpreter.get_input_details() if shapes else (), shapes, strict=True):
+            interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         unknown = model.custom_ops - {SSD_OPERATOR}
@@ -120,6 +130,7 @@ def _started(library: Library, model: ModelFile, threads: int, delegates: list[A
 def spec_of(detail: dict[str, Any]) -> TensorSpec:
     """A tensor as the interpreter describes it."""
     quantization = detail["quantization_parameters"]
+    signature = tuple(int(side) for side in detail.get("shape_signature", ()))
     return TensorSpec(
         name=detail["name"],
         shape=tuple(int(side) for side in detail["shape"]),
@@ -127,6 +138,7 @@ def spec_of(detail: dict[str, Any]) -> TensorSpec:
         scale=tuple(float(s) for s in quantization["scales"]),
         zero_point=tuple(int(z) for z in quantization["zero_points"]),
         quantized_dimension=int(quantization["quantized_dimension"]),
+        signature=signature if -1 in signature else (),
     )
 
 

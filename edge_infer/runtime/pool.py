@@ -33,6 +33,7 @@ def isolated(
     threads: int = 1,
     deadline_s: float | None = None,
     alone: bool = True,
+    shapes: tuple[tuple[int, ...], ...] = (),
 ) -> IsolatedRuntime:
     """A runtime on the accelerators that a device string means; `cpu`: in a process that nobody else uses.
 
@@ -41,8 +42,8 @@ def isolated(
     """
     with _lock:
         units = _select(device, library.name, delegate, dict(options or {}))
-        key = (*units, model.path, model.sha256, threads, deadline_s, alone)
-        job = _jobs.get(key) or Job(model, threads, deadline_s, alone)
+        key = (*units, model.path, model.sha256, threads, deadline_s, alone, shapes)
+        job = _jobs.get(key) or Job(model, threads, deadline_s, alone, shapes)
         _jobs[key] = job
     return IsolatedRuntime(job, units, _close_what_is_unused)
 

@@ -1,9 +1,13 @@
 """What a runtime is."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
 
 from edge_infer.types import Array, TensorSpec
+
+Reduce: TypeAlias = Callable[[Array], Array]  # it keeps nothing of what it is given
+NO_REDUCTION: Mapping[int, Reduce] = MappingProxyType({})
 
 
 class Runtime(Protocol):
@@ -29,8 +33,11 @@ class Runtime(Protocol):
         """Name and version of the library behind it."""
         ...
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         """Stored values of all inputs to stored values of all outputs; the outputs are the caller's own copies.
+
+        Where `reduce` has the place of an output, what that makes of it is given instead: a large output (the classes
+        of each pixel) need not be copied then.
 
         Raises:
             ModelError: an input has the wrong shape or type.

@@ -91,17 +91,19 @@ def read_image(path: str | Path) -> Array:
     return data
 
 
-def find_images(what: str | Path | Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
-    """The files that `what` stands for, at least one.
+def find_images(
+    what: str | Path | Sequence[str | Path], *, recursive: bool = False, suffixes: frozenset[str] = IMAGE_SUFFIXES
+) -> list[Path]:
+    """The files that `what` stands for, at least one; of a folder those with one of the suffixes.
 
     Raises:
         UnavailableError: one of the addresses stands for nothing.
     """
     if not isinstance(what, str | Path):
-        found = [path for one in what for path in find_images(one, recursive=recursive)]
+        found = [path for one in what for path in find_images(one, recursive=recursive, suffixes=suffixes)]
     elif Path(what).is_dir():
         entries = Path(what).rglob("*") if recursive else Path(what).iterdir()
-        found = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+        found = [path for path in entries if path.suffix.lower() in suffixes and path.is_file()]
         found.sort(key=_natural)
     elif Path(what).is_file():
         found = [Path(what)]

@@ -51,6 +51,27 @@ class VideoSource(BaseSource):
                 return Frame(self.name, self._number, data, captured_at, captured_ns, str(self._path))
             self.skipped["corrupt"] += 1
 
+    def skip(self, frames: int) -> None:
+        """Leave out the next frames; that costs their decoding alone.
+
+        Raises:
+            EndOfStream: there are not so many.
+        """
+        for _ in range(frames):
+            self._advance()
+
+    @property
+    def position_s(self) -> float | None:
+        """The time in the video of the frame that was read last, in seconds; None where the file does not tell."""
+        milliseconds = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        return milliseconds / 1e3 if milliseconds >= 0 else None
+
+    @property
+    def promised(self) -> int | None:
+        """How many frames the file's header says it holds; None where it says nothing. It may be wrong."""
+        frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        return int(frames) if frames > 0 else None
+
     def close(self) -> None:
         """Close the file."""
         self._loop = self._at_first = False

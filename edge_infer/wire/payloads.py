@@ -17,33 +17,63 @@ MAX_INT = 2**53 - 1  # Source: RFC 8259, 6: what every reader of JSON takes exac
 Epoch: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
 ClockState: TypeAlias = Literal["synced", "unsynced"]
+XY: TypeAlias = tuple[float, float]
 T = TypeVar("T")
 
 
-class Point(Struct, frozen=True, kw_only=True):
-    """A named point."""
+class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named point; `z` is its depth in the unit of x, smaller is nearer."""
 
     name: str
     x: float
     y: float
+    score: Score | None = None
+    z: float | None = None
 
 
-class WireClass(Struct, frozen=True, kw_only=True):
-    """One class."""
+class WireClass(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One class; `head` is the output that says so, of a model with several."""
 
     label: str
     class_id: int
     score: Score
+    head: str | None = None
 
 
 class WireDetection(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One object; box is x0, y0, x1, y1."""
+    """One object; box is x0, y0, x1, y1, corners are those of an oriented box, outlines are those of its mask."""
 
     label: str
     class_id: int
     score: Score
     box: tuple[float, float, float, float]
     keypoints: tuple[Point, ...] = ()
+    corners: tuple[XY, ...] = ()
+    outlines: tuple[tuple[XY, ...], ...] = ()
+    pixels: int | None = None
+
+
+class WireRegion(Struct, frozen=True, kw_only=True):
+    """How many pixels of the frame one class covers."""
+
+    class_id: int
+    label: str
+    pixels: int
+
+
+class WireMask(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Segmentation, the largest class first; `png` is a file with the class of each pixel, where one was written."""
+
+    classes: tuple[WireRegion, ...]
+    png: str | None = None
+
+
+class WireMeasurement(Struct, frozen=True, kw_only=True):
+    """One number that the model estimates."""
+
+    name: str
+    value: float
+    unit: str
 
 
 class WireResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +93,10 @@ class WireResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: dict[str, int] | None = None
     detections: tuple[WireDetection, ...] | None = None
     classes: tuple[WireClass, ...] | None = None
+    mask: WireMask | None = None
+    keypoints: tuple[Point, ...] | None = None
+    embedding: tuple[float, ...] | None = None
+    measurements: tuple[WireMeasurement, ...] | None = None
     tensors: dict[str, Any] | None = None
 
 

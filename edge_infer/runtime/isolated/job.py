@@ -24,6 +24,7 @@ class Job:
     threads: int
     deadline_s: float | None
     alone: bool
+    shapes: tuple[tuple[int, ...], ...] = ()
     number: int = field(default_factory=lambda: next(_numbers))
     about: Loaded | None = None  # as it was loaded first
     refused: ModelError | None = None  # the model is to blame

@@ -22,6 +22,7 @@ class Load(Struct, frozen=True, tag=True):
     device: str
     delegate: str | None
     options: dict[str, str]
+    shapes: tuple[tuple[int, ...], ...]
 
 
 class Run(Struct, frozen=True, tag=True):

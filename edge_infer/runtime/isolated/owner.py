@@ -95,6 +95,7 @@ class Owner:
             library=self._library,
             delegate=request.delegate,
             options=request.options,
+            shapes=request.shapes,
         )
         file = make_shared_file(runtime.inputs, output_room(runtime.warm_outputs))
         shapes = tuple(output.shape for output in runtime.warm_outputs)

@@ -1,12 +1,13 @@
 """The Runtime protocol over accelerators that live in processes of their own."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
 from edge_infer.runtime.isolated.job import Job
 from edge_infer.runtime.isolated.messages import Loaded
 from edge_infer.runtime.isolated.unit import TURN_S, Unit, turns
+from edge_infer.runtime.runtime import NO_REDUCTION, Reduce
 from edge_infer.types import Array, TensorSpec
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class IsolatedRuntime:
         """Name and version of the library in the accelerator's process."""
         return self._about.library
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         """See `Runtime.run`.
 
         Raises:
@@ -91,7 +92,8 @@ class IsolatedRuntime:
                 f"{self.device} was not free within {TURN_S:g} s: too many use it"
             )
         self.device = free.name
-        return free.run(self._job, inputs)
+        outputs = free.run(self._job, inputs)
+        return [reduce[place](output) if place in reduce else output for place, output in enumerate(outputs)]
 
     def close(self) -> None:
         """The accelerators forget the model."""

@@ -239,7 +239,14 @@ class Unit:
     def _load(self, generation: Generation, job: Job) -> None:
         """Load a job, and hold its answer to a known question against its first one."""
         request = Load(
-            job.number, str(job.model.path), job.model.sha256, job.threads, self.device, self._delegate, self._options
+            job.number,
+            str(job.model.path),
+            job.model.sha256,
+            job.threads,
+            self.device,
+            self._delegate,
+            self._options,
+            job.shapes,
         )
         try:
             about = generation.load(request)

@@ -1,0 +1,160 @@
+"""What a model is fed with: the picture, constants, and what it said itself the last time."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edge_infer.bundle.model_file import ModelFile
+from edge_infer.errors import ModelError
+from edge_infer.prepare.image import ImageOptions, ImagePreparer, image_layout
+from edge_infer.types import Array, Frame, Geometry, Size, TensorSpec
+
+# What tells the input of a state from its output, and what converters add to names.
+_SIDE = re.compile(r"(?:^|[_/:.])(?:in|out|input|output|new|next|prev|old|serving_default|statefulpartitionedcall|\d+)"
+                   r"(?=$|[_/:.])")  # fmt: skip
+
+
+class Feeder:
+    """All inputs of a model, in its order; belongs to one thread."""
+
+    def __init__(
+        self,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        options: ImageOptions,
+        constants: Mapping[str, Sequence[float]],
+        state: Mapping[str, str],
+    ) -> None:
+        """`constants` by the name of their input; `state`: output by the input that is given it the next time.
+
+        Raises:
+            ModelError: an input that is none of these, or a name that does not exist.
+        """
+        names = [spec.name for spec in inputs]
+        self._kept = [
+            (_place(name, names, "input"), _place(source, [spec.name for spec in outputs], "output"))
+            for name, source in state.items()
+        ]
+        fixed = {_place(name, names, "input"): values for name, values in constants.items()}
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
+        self._picture = _find_picture(inputs, {*fixed, *(place for place, _ in self._kept)})
+        self.prepare = ImagePreparer(inputs[self._picture], options)
+        self._tensors = [_constant(spec, fixed.get(place, (0.0,))) for place, spec in enumerate(inputs)]
+        self._next: tuple[str, int] | None = None
+
+    def __call__(self, frame: Frame) -> tuple[list[Array], Geometry]:
+        """The inputs for a frame; a frame that does not follow the last one finds the model as it was at first."""
+        if self._kept and (self._next is None or self._next[0] != frame.source or frame.number < self._next[1]):
+            self.forget()
+        self._next = frame.source, frame.number + 1
+        tensor, geometry = self.prepare(frame.data)
+        self._tensors[self._picture] = tensor
+        return self._tensors, geometry
+
+    def keep(self, outputs: Sequence[Array]) -> None:
+        """Remember what is fed back."""
+        for place, source in self._kept:
+            given, wanted = self._outputs[source], self._inputs[place]
+            same = (given.dtype, given.scale, given.zero_point) == (wanted.dtype, wanted.scale, wanted.zero_point)
+            value = outputs[source] if same else wanted.stored(given.real(outputs[source]))
+            self._tensors[place] = value.reshape(wanted.shape)
+
+    def forget(self) -> None:
+        """Begin with states of zero."""
+        for place, _ in self._kept:
+            self._tensors[place] = _constant(self._inputs[place], (0.0,))
+
+
+def input_shapes(model: ModelFile, size: Size | None, usual: Size | None = None) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the inputs where the model leaves some open; empty where all are fixed.
+
+    Batches are of 1, pictures of `size` (width, height), or else of the `usual` one.
+
+    Raises:
+        ModelError: a size is needed and not known; or it is given, and the model has its own.
+    """
+    picture = next((spec for spec in model.inputs if len(spec.shape) == 4), None)
+    fixed = picture is None or -1 not in picture.signature[1:3]
+    if size and fixed and picture is not None and (picture.shape[2], picture.shape[1]) != size:
+        raise ModelError(
+            f"{model.path} takes pictures of {picture.shape[2]}x{picture.shape[1]} only: leave out size {size}"
+        )
+    if not any(spec.signature for spec in model.inputs):
+        return ()
+    return tuple(_chosen(model, spec, size or usual) for spec in model.inputs)
+
+
+def _chosen(model: ModelFile, spec: TensorSpec, size: Size | None) -> tuple[int, ...]:
+    if not spec.signature:
+        return spec.shape
+    wanted: list[int | None] = [1, *([size[1], size[0]] if size else [None, None]), None]
+    if len(spec.signature) != 4:
+        wanted = [1] * len(spec.signature)
+    shape = [side if side >= 0 else chosen for side, chosen in zip(spec.signature, wanted, strict=True)]
+    # The file's own shape counts where it is one: converters write 1 for what is open.
+    own = [side if side > 1 else None for side in spec.shape]
+    known = tuple(chosen or mine for chosen, mine in zip(shape, own, strict=True))
+    if None in known:
+        raise ModelError(
+            f"{model.path} takes pictures of any size ('{spec.name}' {list(spec.signature)}): say which, for example "
+            "--input-size 320x320, or prepare: {size: [320, 320]}"
+        )
+    return known  # type: ignore[return-value]  # no None is left
+
+
+def find_state(model: ModelFile, said: Mapping[str, str] | None, found: dict[str, str]) -> dict[str, str]:
+    """Which output each input is given the next time: as is said, or found by equal names, shapes and types."""
+    if said is not None:
+        return dict(said)
+    if len(model.inputs) < 2:
+        return {}
+    state: dict[str, str] = {}
+    for spec in model.inputs:
+        stem = _stem(spec.name)
+        same = [out for out in model.outputs if out.shape == spec.shape and out.dtype == spec.dtype]
+        matching = [out.name for out in same if stem and _stem(out.name) == stem]
+        if len(matching) == 1 and matching[0] not in state.values():
+            state[spec.name] = matching[0]
+    if state:
+        found["state"] = "names and shapes of inputs and outputs"
+    return state
+
+
+def _stem(name: str) -> str:
+    return _SIDE.sub("", name.lower()).strip("_/:.")
+
+
+def _place(name: str, names: Sequence[str], what: str) -> int:
+    if name not in names:
+        raise ModelError(f"the model has no {what} '{name}'; it has {', '.join(names)}")
+    return names.index(name)
+
+
+def _find_picture(inputs: Sequence[TensorSpec], taken: set[int]) -> int:
+    pictures = []
+    for place, spec in enumerate(inputs):
+        if place in taken:
+            continue
+        try:
+            image_layout(spec)
+        except ModelError:
+            if len(inputs) == 1:
+                raise
+            continue
+        pictures.append(place)
+    free = [spec.name for place, spec in enumerate(inputs) if place not in taken]
+    if len(pictures) != 1 or len(free) != 1:
+        raise ModelError(
+            f"the model has the inputs {', '.join(free)}, and one is fed with pictures: give the others a value "
+            "(prepare: {inputs: {NAME: [0.5]}}), or name the output that they are given the next time "
+            "(prepare: {state: {INPUT: OUTPUT}})"
+        )
+    return pictures[0]
+
+
+def _constant(spec: TensorSpec, values: Sequence[float]) -> Array:
+    count = int(np.prod(spec.shape))
+    if len(values) not in (1, count):
+        raise ModelError(f"input '{spec.name}' takes {count} numbers, {len(values)} are given")
+    return np.broadcast_to(spec.stored(np.asarray(values, np.float64)), count).reshape(spec.shape).copy()

@@ -1,0 +1,56 @@
+"""What a model said about one frame, and which model it was."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from edge_infer.types.arrays import Size
+from edge_infer.types.frames import Frame
+from edge_infer.types.predictions import Prediction
+
+Status: TypeAlias = Literal["ok", "degraded", "timeout", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """Which model answered; `sha256` is of the file that ran."""
+
+    name: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What a model said about one frame; iterating it gives its categories or detections.
+
+    "Nothing seen" is `status == "ok"` with an empty prediction; "no answer" is `timeout` or `error` with none.
+    """
+
+    source: str
+    number: int
+    captured_at: float
+    captured_ns: int
+    size: Size
+    task: str
+    model: ModelId
+    device: str
+    prediction: Prediction | None
+    status: Status = "ok"
+    error: str | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)  # frames since the last result, by cause
+
+    @classmethod
+    def of(cls, frame: Frame, **answer: Any) -> "Result":
+        """What was answered about this frame."""
+        return cls(frame.source, frame.number, frame.captured_at, frame.captured_ns, frame.size, **answer)
+
+    def __len__(self) -> int:
+        return 0 if self.prediction is None else len(self.prediction)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.prediction or ())
