@@ -5,7 +5,7 @@ from typing import Any
 
 from edge_infer import config
 from edge_infer import settings as s
-from edge_infer.errors import UsageError
+from edge_infer.errors import ModelError, UsageError
 from edge_infer.model import Model, load
 from edge_infer.sources.address import kind_of, mask
 from edge_infer.sources.source import BaseSource
@@ -103,7 +103,7 @@ def make_source(settings: s.SourceSettings, name: str = "") -> BaseSource:
 def load_model(settings: s.PipelineSettings) -> Model:
     """The model of a pipeline."""
     model = settings.model
-    return load(
+    loaded = load(
         model.path,
         device=model.device,
         threads=model.threads,
@@ -117,3 +117,7 @@ def load_model(settings: s.PipelineSettings) -> Model:
         prepare=settings.prepare,
         decode=settings.decode,
     )
+    if loaded.recipe.state and model.workers > 1:
+        loaded.close()
+        raise ModelError(f"{model.path} remembers what it saw before: each frame goes to the same one, set workers: 1")
+    return loaded

@@ -79,6 +79,8 @@ def check_runtime(open_runtime: Callable[[], Runtime], inputs: Sequence[Array]) 
     _expect(_equal(given, inputs), "run changed its inputs")
     _expect(_equal(first, kept), "the next run changed the outputs of the last: give copies")
     _expect(_equal(runtime.run(inputs), kept), "the same inputs gave other outputs")
+    reduced = runtime.run(inputs, {0: lambda output: np.array([output.size])})
+    _expect(_equal(reduced, [np.array([kept[0].size]), *kept[1:]]), "an output is not given as `reduce` makes it")
     _expect(len(first) == len(runtime.outputs), f"run gives {len(first)} outputs, announced are {len(runtime.outputs)}")
     for spec, output in zip(runtime.outputs, first, strict=True):
         _expect(

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tflite_writer import ADD, Graph, Op, Tensor, model_bytes
 
+from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.cli.main import main
-from edge_infer.errors import UsageError
-from edge_infer.registry import open_source, source_settings
-from edge_infer.settings import CameraSettings, StreamSettings
+from edge_infer.errors import ModelError, UsageError
+from edge_infer.registry import load_model, open_source, source_settings
+from edge_infer.settings import CameraSettings, ModelSettings, PipelineSettings, StreamSettings
 
 BUNDLE = Path(__file__).resolve().parents[1] / "models/face-detection"
 SAMPLE = BUNDLE / "sample.jpg"
@@ -48,3 +51,21 @@ def test_a_message_about_an_option_shows_no_password() -> None:
 def test_the_command_line_is_checked_like_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--source", "0", "--model", str(BUNDLE), "--fps", "-1"]) == 64
     assert "an option of the source 0 is wrong: Expected `float` > 0.0" in capsys.readouterr().err
+
+
+def test_a_model_that_remembers_runs_in_one_worker_only(tmp_path: Path) -> None:
+    side = (1, 2, 2, 3)
+    tensors = [Tensor(name, side) for name in ("image", "state_in", "state_out")]
+    graph = Graph(tensors, ["image", "state_in"], ["state_out"], [Op(ADD, ["image", "state_in"], ["state_out"])])
+    path = tmp_path / "remembers.tflite"
+    path.write_bytes(model_bytes(graph))
+    settings = PipelineSettings(
+        source=source_settings(0),
+        model=ModelSettings(path=path, workers=2),
+        prepare=Prepare(mean=(0.0,), std=(1.0,)),
+        decode=Decode(kind="tensors"),
+    )
+    with pytest.raises(ModelError, match=r"remembers what it saw before: .* set workers: 1"):
+        load_model(settings)
+    with load_model(replace(settings, model=ModelSettings(path=path))) as model:
+        assert model.recipe.state == {"state_in": "state_out"}

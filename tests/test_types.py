@@ -9,6 +9,9 @@ from edge_infer.types import (
     Detections,
     Frame,
     Geometry,
+    Keypoints,
+    Mask,
+    Measurements,
     ModelId,
     Result,
     Tensors,
@@ -106,6 +109,62 @@ def test_detections_are_iterated_with_their_keypoints() -> None:
     assert one.class_id == 7
 
 
+def test_detections_are_iterated_with_corners_and_mask() -> None:
+    mask, corners = np.ones((2, 2), bool), np.arange(8, dtype=np.float32).reshape(1, 4, 2)
+    box = np.float32([[1, 2, 3, 4]])
+    (one,) = Detections(box, np.float32([0.5]), np.array([7]), ("ship",), corners=corners, masks=(mask,))
+    assert one.corners == ((0, 1), (2, 3), (4, 5), (6, 7))
+    assert one.mask is mask
+
+
+def test_a_mask_is_iterated_by_its_classes_the_largest_first() -> None:
+    mask = Mask(np.uint8([[1, 1, 3], [0, 3, 3]]), ("background", "cat"))
+    regions = [(3, "3", 3), (1, "cat", 2), (0, "background", 1)]
+    assert [(r.class_id, r.label, r.pixels) for r in mask] == regions
+    assert len(mask) == 3
+
+
+def test_keypoints_are_iterated_by_their_names() -> None:
+    points = Keypoints(np.float32([[1, 2], [3, 4]]), np.float32([0.5, 1]), ("nose", "eye"), depths=np.float32([5, 6]))
+    assert [(p.name, p.x, p.y, p.score, p.z) for p in points] == [("nose", 1, 2, 0.5, 5), ("eye", 3, 4, 1, 6)]
+    assert list(Keypoints(np.zeros((0, 2)), np.zeros(0), ())) == []
+
+
+def test_measurements_are_iterated_with_their_units() -> None:
+    found = Measurements(np.float32([21.5, 0.5]), ("room", "risk"), ("°C", ""))
+    assert [(m.name, m.value, m.unit) for m in found] == [("room", 21.5, "°C"), ("risk", 0.5, "")]
+
+
+QUANTISED = st.builds(
+    lambda scale, zero, dtype: TensorSpec("t", (1,), np.dtype(dtype), (scale,), (zero,)),
+    st.floats(2**-13, 100, width=32),
+    st.integers(-128, 255),
+    st.sampled_from(["uint8", "int8", "int16"]),
+)
+
+
+@given(QUANTISED, st.floats(-1000, 1000, width=32, allow_subnormal=False))
+def test_the_least_stored_value_divides_the_stored_values_as_the_threshold_divides_the_real_ones(
+    spec: TensorSpec, threshold: float
+) -> None:
+    limits = np.iinfo(spec.dtype)
+    stored = np.arange(limits.min, limits.max + 1)
+    assert np.array_equal(stored >= spec.least(threshold), spec.real(stored) >= np.float32(threshold))
+
+
+@given(QUANTISED)
+def test_what_is_stored_comes_back_as_it_was(spec: TensorSpec) -> None:
+    limits = np.iinfo(spec.dtype)
+    stored = np.arange(limits.min, limits.max + 1).astype(spec.dtype)
+    assert np.array_equal(spec.stored(spec.real(stored).astype(np.float64)), stored)
+
+
+def test_what_is_stored_is_clipped_to_what_the_type_holds() -> None:
+    spec = TensorSpec("t", (1,), np.dtype(np.int8), (0.5,), (3,))
+    assert spec.stored(np.array([1000.0, -1000.0, 0.0])).tolist() == [127, -128, 3]
+    assert TensorSpec("t", (1,), np.dtype(np.uint8)).stored(np.array([2.6])).tolist() == [3]
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_detections_without_keypoints_have_none_each(count: int) -> None:
     assert [d.keypoints for d in boxes(count)] == [()] * count
@@ -122,6 +181,9 @@ def test_detections_without_keypoints_have_none_each(count: int) -> None:
         {"labels": ("a", "b")},
         {"keypoints": np.zeros((1, 2, 2)), "keypoint_names": ("nose",)},
         {"keypoints": np.zeros((1, 1, 3)), "keypoint_names": ("nose",)},
+        {"keypoint_scores": np.zeros((1, 2)), "keypoint_names": ("nose",)},
+        {"corners": np.zeros((1, 4))},
+        {"masks": ()},
     ],
 )
 def test_detections_that_do_not_fit_together_are_refused(change: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from edge_infer.errors import ModelError
 from edge_infer.runtime.interpreter import InterpreterRuntime
 from edge_infer.runtime.libraries import KNOWN, find_library
 from edge_infer.runtime.pool import isolated
-from edge_infer.runtime.runtime import Runtime
+from edge_infer.runtime.runtime import NO_REDUCTION, Reduce, Runtime
 from edge_infer.testing import FakeRuntime, check_runtime
 from edge_infer.types import Array, TensorSpec
 
@@ -57,7 +57,7 @@ class Shares(FakeRuntime):
 
     memory = np.zeros(SPEC.shape, np.uint8)
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         self.memory[:] = super().run(inputs)[0]
         return [self.memory]
 
@@ -65,8 +65,15 @@ class Shares(FakeRuntime):
 class Careless(FakeRuntime):
     """Takes everything."""
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
-        return [ONE.copy()]
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
+        return [reduce.get(0, np.copy)(ONE)]
+
+
+class Whole(FakeRuntime):
+    """Does not reduce."""
+
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
+        return super().run(inputs)
 
 
 class Immortal(FakeRuntime):
@@ -79,9 +86,9 @@ class Immortal(FakeRuntime):
 class Unfriendly(FakeRuntime):
     """Refuses with an error of its own."""
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         try:
-            return super().run(inputs)
+            return super().run(inputs, reduce)
         except ModelError as error:
             raise ValueError from error
 
@@ -101,6 +108,7 @@ BAD: list[tuple[str, Callable[[], Runtime], type[Exception]]] = [
     ("gives other shapes", lambda: runtime(lambda inputs: [inputs[0][:1]]), AssertionError),
     ("gives too many outputs", lambda: runtime(lambda inputs: [ONE, ONE]), AssertionError),
     ("shares its memory", lambda: runtime(same, Shares), AssertionError),
+    ("does not reduce", lambda: runtime(same, Whole), AssertionError),
     ("takes everything", lambda: runtime(same, Careless), AssertionError),
     ("runs after it was closed", lambda: runtime(same, Immortal), AssertionError),
     ("refuses in its own way", lambda: runtime(same, Unfriendly), ValueError),

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge_infer.types import Classes, Detections, ModelId, Prediction, Result, Tensors
+from edge_infer.types import (
+    Classes,
+    Detections,
+    Embedding,
+    Keypoints,
+    Mask,
+    Measurements,
+    ModelId,
+    Prediction,
+    Result,
+    Tensors,
+)
 from edge_infer.wire.payloads import Envelope, WireClass, WireResult
 from edge_infer.wire.results import counts, to_wire
 
@@ -38,6 +49,10 @@ TWO_FACES = Detections(
 PREDICTIONS = {
     "detections": TWO_FACES,
     "classes": Classes(np.array([4, 2]), np.array([0.75, 0.25], np.float32), ("dog", "cat")),
+    "mask": Mask(np.array([[0, 2, 2], [2, 0, 2]], np.uint8), ("background", "", "bird")),
+    "keypoints": Keypoints(np.array([[1.006, 2]], np.float32), np.array([0.5], np.float32), ("nose",)),
+    "embedding": Embedding(np.array([0.6, 0.8], np.float32)),
+    "measurements": Measurements(np.array([21.5], np.float32), ("room",), ("°C",)),
     "tensors": Tensors({"out": np.array([[1.5, -2.0]], np.float32), "count": np.array(3.0, np.float32)}),
 }
 
@@ -52,6 +67,57 @@ def test_a_prediction_arrives_as_it_was_sent_under_the_key_of_its_task(key: str)
     arrived = travel(result)
     assert arrived == to_wire(result)
     assert [name for name in PREDICTIONS if getattr(arrived, name) is not None] == [key]
+
+
+def test_a_mask_says_how_much_of_the_frame_each_class_covers() -> None:
+    mask = travel(replace(BASE, prediction=PREDICTIONS["mask"])).mask
+    assert mask
+    assert [(r.class_id, r.label, r.pixels) for r in mask.classes] == [(2, "bird", 4), (0, "background", 2)]
+    assert mask.png is None
+
+
+def test_what_an_embedding_resembles_goes_with_it() -> None:
+    nearest = Classes(np.array([1]), np.array([0.9], np.float32), ("anna",))
+    arrived = travel(replace(BASE, prediction=Embedding(np.array([1, 0], np.float32), nearest)))
+    assert arrived.embedding == (1.0, 0.0)
+    assert [c.label for c in arrived.classes or ()] == ["anna"]
+
+
+def test_a_keypoint_has_its_score_and_its_depth() -> None:
+    points, scores = np.array([[1, 2], [3, 4]], np.float32), np.array([0.25, 1], np.float32)
+    prediction = Keypoints(points, scores, ("nose", "eye"), 0.9, np.array([-1.504, 0], np.float32))
+    nose, eye = travel(replace(BASE, prediction=prediction)).keypoints or ()
+    assert (nose.name, nose.x, nose.y, nose.score, nose.z) == ("nose", 1, 2, 0.25, -1.5)
+    assert (eye.score, eye.z) == (1.0, 0.0)
+
+
+def test_classes_of_several_heads_say_which() -> None:
+    prediction = Classes(np.array([1, 0]), np.array([0.5, 0.75], np.float32), ("cat", "outdoor"), ("animal", "place"))
+    arrived = travel(replace(BASE, prediction=prediction)).classes or ()
+    assert [(c.head, c.label) for c in arrived] == [("animal", "cat"), ("place", "outdoor")]
+
+
+def test_the_outlines_of_a_mask_go_around_its_pixels() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[2:8, 3:9] = mask[10:20, 20:30] = True
+    prediction = Detections(
+        np.array([[100.5, 50.2, 129.7, 69.9]], np.float32),
+        np.array([0.5], np.float32),
+        np.array([0]),
+        ("cat",),
+        corners=np.array([[[1, 2], [3, 4], [5, 6], [7, 8]]], np.float32),
+        masks=(mask,),
+    )
+    (cat,) = travel(replace(BASE, prediction=prediction)).detections or ()
+    assert cat.pixels == mask.sum()
+    spans = sorted((min(line), max(line)) for line in cat.outlines)
+    assert spans == [((103.0, 52.0), (108.0, 57.0)), ((120.0, 60.0), (129.0, 69.0))]
+    assert cat.corners == ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0))
+
+
+def test_numbers_that_json_has_not_are_null() -> None:
+    prediction = Tensors({"out": np.array([[np.nan, 1], [-np.inf, 2]], np.float32)})
+    assert travel(replace(BASE, prediction=prediction)).tensors == {"out": [[None, 1.0], [None, 2.0]]}
 
 
 def test_all_of_a_detection_is_there() -> None:
