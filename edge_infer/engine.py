@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.model_file import ModelFile
@@ -14,7 +16,7 @@ from edge_infer.kinds.kind import Recipe
 from edge_infer.kinds.registry import kind_of
 from edge_infer.recipe import make_recipe
 from edge_infer.runtime.runtime import NO_REDUCTION, Runtime
-from edge_infer.types import Frame, ModelId, Result
+from edge_infer.types import Array, Frame, ModelId, Result
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Engine:
         outputs = self.runtime.run(tensors, getattr(self.decode, "reduce", NO_REDUCTION))
         self.feed.keep(outputs)
         inferred = time.perf_counter()
-        prediction = self.decode(outputs, geometry)
+        nonsense = None if self.recipe.task == "tensors" else self._nonsense(outputs)
+        prediction = None if nonsense else self.decode(outputs, geometry)
         decoded = time.perf_counter()
         return Result.of(
             frame,
@@ -71,9 +74,20 @@ class Engine:
             model=self.id,
             device=self.runtime.device,
             prediction=prediction,
+            status="error" if nonsense else "ok",
+            error=nonsense,
             timings_ms={
                 "prepare": (prepared - started) * 1e3,
                 "infer": (inferred - prepared) * 1e3,
                 "decode": (decoded - inferred) * 1e3,
             },
         )
+
+    def _nonsense(self, outputs: Sequence[Array]) -> str | None:
+        """What is wrong with outputs that no decoder can make sense of."""
+        for place, output in enumerate(outputs):
+            # The minimum of numbers is NaN where one of them is, and faster than asking each.
+            if output.dtype.kind == "f" and output.size and np.isnan(output.min()):
+                name = self.runtime.outputs[place].name
+                return f"the model's output '{name}' is not a number (NaN): its weights or its input are broken"
+        return None

@@ -169,7 +169,7 @@ class Model:
         failed_ms = (time.perf_counter() - started) * 1e3
         self.engine = self._on_cpu()
         result = self.engine.answer(frame)
-        if self.status == "ok":
+        if self.status == "ok" or result.status == "error":
             return result
         timings = {"failed": failed_ms, **result.timings_ms}
         return replace(result, status=self.status, error=self.fallback_reason, timings_ms=timings)
