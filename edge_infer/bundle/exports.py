@@ -8,8 +8,8 @@ from typing import Any
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import ModelError
 
-# Source: ultralytics/engine/exporter.py: a Python literal up to 8.3, JSON since.
-NAMES = ("metadata.json", "temp_meta.txt")
+# Source: ultralytics/engine/exporter.py: a Python literal up to 8.3, JSON since; YOLOv5's export.py: meta.txt.
+NAMES = ("metadata.json", "temp_meta.txt", "meta.txt")
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,11 @@ class Export:
     """What an Ultralytics model says of itself.
 
     Attributes:
-        task: detect, segment, pose, classify or obb
+        task: detect, segment, semantic, pose, classify or obb; "" where it does not say (YOLOv5)
         labels: by class id, "" where a class has none
         size: (width, height) of the input
         keypoints: how many points, and numbers for each (2 or 3), of a pose model
+        keypoint_names: of these points; empty where it does not say
         end2end: its outputs are free of duplicates already: no suppression is needed
     """
 
@@ -28,6 +29,7 @@ class Export:
     labels: tuple[str, ...]
     size: tuple[int, int] | None
     keypoints: tuple[int, int] | None
+    keypoint_names: tuple[str, ...]
     end2end: bool
     description: str
     version: str
@@ -44,17 +46,20 @@ def read_export(model: ModelFile) -> Export | None:
     if name is None:
         return None
     text = model.files[name].decode("utf-8", "replace")
+    if not text.lstrip().startswith("{"):
+        return None
     try:
-        said = json.loads(text) if text.lstrip().startswith("{") and name.endswith(".json") else ast.literal_eval(text)
+        said = json.loads(text) if name.endswith(".json") else ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
         raise ModelError(f"'{name}' in {model.path} cannot be read ({error}): export the model again") from error
-    if not isinstance(said, dict) or not isinstance(said.get("task"), str):
+    if not isinstance(said, dict) or not (isinstance(said.get("task"), str) or {"stride", "names"} <= said.keys()):
         return None  # somebody else's file of the same name
     return Export(
-        task=said["task"],
+        task=str(said.get("task", "")),
         labels=_labels(said.get("names")),
         size=_size(said.get("imgsz")),
         keypoints=_pair(said.get("kpt_shape")),
+        keypoint_names=_keypoint_names(said.get("kpt_names")),
         end2end=said.get("end2end") is True or _args(said).get("nms") is True,
         description=str(said.get("description", "")),
         version=str(said.get("version", "")),
@@ -75,6 +80,13 @@ def _labels(names: object) -> tuple[str, ...]:
         return ()
     numbered = {int(key): str(label) for key, label in names.items() if str(key).isdecimal() and int(key) < 1_000_000}
     return tuple(numbered.get(class_id, "") for class_id in range(max(numbered, default=-1) + 1))
+
+
+def _keypoint_names(names: object) -> tuple[str, ...]:
+    """Those of the first class, where they are given for each."""
+    if isinstance(names, dict):
+        names = next(iter(names.values()), ())
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
 
 
 def _size(size: object) -> tuple[int, int] | None:

@@ -1,0 +1,1 @@
+"""How fast YOLO outputs are decoded."""
