@@ -1,0 +1,71 @@
+"""Heat maps: a score for each class or part of a body at each place of a grid."""
+
+import numpy as np
+
+from edge_infer.types import Array, TensorSpec
+
+# exp overflows float32 at 88.7, and the score is 0 or 1 long before.
+LARGEST_LOGIT = 80.0
+# How much lower than its threshold a logit may be to be looked at closer: rounding of exp and log is far below.
+SLACK = 1e-3
+
+
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + exp(-x)), NaN where x is."""
+    scores: Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
+    return scores
+
+
+def logit(score: float) -> float:
+    """The x of which `sigmoid` is the score."""
+    with np.errstate(divide="ignore"):
+        return float(np.clip(np.log(np.float64(score)) - np.log1p(-np.float64(score)), -LARGEST_LOGIT, LARGEST_LOGIT))
+
+
+def is_probability(spec: TensorSpec, operator: str) -> bool:
+    """Whether an output that this operator makes holds scores in 0..1, and not logits."""
+    if operator in ("LOGISTIC", "SOFTMAX"):
+        return True
+    if not spec.quantized or spec.dtype.itemsize != 1:
+        return False
+    limits = spec.real(np.array([np.iinfo(spec.dtype).min, np.iinfo(spec.dtype).max], spec.dtype))
+    return bool(limits[0] >= 0 and limits[1] <= 1)
+
+
+class HeatMap:
+    """An output `(1, rows, columns, channels)` of scores, or of their logits."""
+
+    def __init__(self, spec: TensorSpec, *, logits: bool) -> None:
+        self._spec = spec
+        self._logits = logits
+
+    def scores(self, stored: Array) -> Array:
+        """Stored values as float32 scores in 0..1; NaN is 0."""
+        real = self._spec.real(stored)
+        scores = sigmoid(real) if self._logits else np.clip(real, 0.0, 1.0)
+        return np.nan_to_num(scores, nan=0.0).astype(np.float32)
+
+    def peaks(self, stored: Array, min_score: float) -> tuple[Array, Array]:
+        """Places `(n, 3)` as row, column, channel, and scores `(n,)` of what is >= `min_score`, best first.
+
+        A peak is as large as its eight neighbours of the same channel. Equal scores: rows first, then columns.
+        """
+        grid = stored.reshape(stored.shape[-3:])
+        wanted = logit(min_score) - SLACK if self._logits else min_score
+        places = np.argwhere(grid >= self._spec.least(wanted))
+        places = places[_is_peak(grid, places)]
+        scores = self.scores(grid[tuple(places.T)])
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= np.float32(min_score)]
+        return places[order], scores[order]
+
+
+def _is_peak(grid: Array, places: Array) -> Array:
+    """`(n,) bool`: no value within one step is larger; NaN is never larger."""
+    rows, columns, channels = places.T
+    values = grid[rows, columns, channels]
+    peak = np.ones(len(places), bool)
+    for down, right in ((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x):
+        row, column = np.clip(rows + down, 0, grid.shape[0] - 1), np.clip(columns + right, 0, grid.shape[1] - 1)
+        peak &= ~(grid[row, column, channels] > values)
+    return peak
