@@ -75,11 +75,13 @@ def input_shapes(model: ModelFile, size: Size | None, usual: Size | None = None)
         ModelError: a size is needed and not known; or it is given, and the model has its own.
     """
     picture = next((spec for spec in model.inputs if len(spec.shape) == 4), None)
-    fixed = picture is None or -1 not in picture.signature[1:3]
-    if size and fixed and picture is not None and (picture.shape[2], picture.shape[1]) != size:
-        raise ModelError(
-            f"{model.path} takes pictures of {picture.shape[2]}x{picture.shape[1]} only: leave out size {size}"
-        )
+    if size and picture is not None:
+        height, width = _sides(picture)
+        if -1 not in picture.signature[height : width + 1] and (picture.shape[width], picture.shape[height]) != size:
+            raise ModelError(
+                f"{model.path} takes pictures of {picture.shape[width]}x{picture.shape[height]} only: "
+                f"leave out size {size}"
+            )
     if not any(spec.signature for spec in model.inputs):
         return ()
     return tuple(_chosen(model, spec, size or usual) for spec in model.inputs)
@@ -88,9 +90,12 @@ def input_shapes(model: ModelFile, size: Size | None, usual: Size | None = None)
 def _chosen(model: ModelFile, spec: TensorSpec, size: Size | None) -> tuple[int, ...]:
     if not spec.signature:
         return spec.shape
-    wanted: list[int | None] = [1, *([size[1], size[0]] if size else [None, None]), None]
-    if len(spec.signature) != 4:
-        wanted = [1] * len(spec.signature)
+    wanted: list[int | None] = [1] * len(spec.signature)
+    if len(spec.signature) == 4:
+        height, width = _sides(spec)
+        wanted[1:] = [None] * 3
+        if size:
+            wanted[width], wanted[height] = size
     shape = [side if side >= 0 else chosen for side, chosen in zip(spec.signature, wanted, strict=True)]
     # The file's own shape counts where it is one: converters write 1 for what is open.
     own = [side if side > 1 else None for side in spec.shape]
@@ -101,6 +106,11 @@ def _chosen(model: ModelFile, spec: TensorSpec, size: Size | None) -> tuple[int,
             "--input-size 320x320, or prepare: {size: [320, 320]}"
         )
     return known  # type: ignore[return-value]  # no None is left
+
+
+def _sides(picture: TensorSpec) -> tuple[int, int]:
+    """Which sides of the shape are height and width: the channels may come first."""
+    return (2, 3) if picture.shape[1] == 3 and picture.shape[3] not in (1, 3) else (1, 2)
 
 
 def find_state(model: ModelFile, said: Mapping[str, str] | None, found: dict[str, str]) -> dict[str, str]:

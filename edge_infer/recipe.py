@@ -1,29 +1,39 @@
 """What is to be done around a model: found in its file, its metadata, its manifest, and said by the user.
 
 What the user says wins over the manifest, that over the metadata in the model, that over what its kind usually needs.
+What the metadata says and the model contradicts is left out, with a warning (docs/zero-configuration.md).
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.exports import read_export
-from edge_infer.bundle.labels import labels_from, parse_labels
+from edge_infer.bundle.labels import fitted, labels_from, missing_files, parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
-from edge_infer.bundle.metadata import ImageContent, Metadata, read_metadata
+from edge_infer.bundle.mediapipe import DETECTOR, segmenter_activation
+from edge_infer.bundle.metadata import ImageContent, read_metadata
 from edge_infer.bundle.model_file import ModelFile
-from edge_infer.errors import UnavailableError
+from edge_infer.errors import ModelError, UnavailableError
 from edge_infer.feeding import find_state
 from edge_infer.kinds.kind import Clues, Kind, Recipe
 from edge_infer.kinds.registry import kind_of, recognise
-from edge_infer.prepare.image import ImageOptions
+from edge_infer.prepare.image import ImageOptions, image_layout
+from edge_infer.types import TensorSpec
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 WHO = ("you", "the manifest", "the metadata in the model", "usual for this decoder")
+FILES = "the files in the model"
+# EfficientNet-Lite, whose metadata is right, shares 0.62 of its range; 0..1 told of an input of -1..1 shares 0.5.
+SAME_RANGE = 0.55
 
 
 def make_recipe(
@@ -36,19 +46,25 @@ def make_recipe(
     """
     clues = Clues(model, read_metadata(model), read_export(model))
     found: dict[str, str] = {}
+    doubts = list(clues.metadata.doubts) if clues.metadata else []
     kind = find_kind(bundle, clues, decode.kind, found)
-    from_metadata_prepare, from_metadata_decode = said_by_metadata(clues.metadata)
+    from_metadata_prepare, from_metadata_decode = said_by_metadata(clues, doubts)
+    known_labels = fitting_labels(find_labels(bundle, clues, kind, labels, found), clues, kind, found, doubts)
     prepared = merged((prepare, bundle.prepare, from_metadata_prepare, kind.usual_prepare), found)
+    prepared = fitting_normalization(prepared, clues, found, doubts)
+    for doubt in doubts:
+        log.warning("the metadata of %s is not believed: %s", model.path, doubt)
     return Recipe(
         kind=kind.name,
         task=kind.task,
         prepare=image_options(prepared),
         decode=merged((decode, bundle.decode, from_metadata_decode, kind.usual_decode), found),
-        labels=find_labels(bundle, clues, kind, labels, found),
+        labels=known_labels,
         clues=clues,
         inputs=prepared.inputs or {},
         state=find_state(model, prepared.state, found),
         found=found,
+        doubts=tuple(doubts),
     )
 
 
@@ -61,22 +77,47 @@ def find_kind(bundle: Bundle, clues: Clues, said: str | None, found: dict[str, s
     return kind
 
 
-def said_by_metadata(metadata: Metadata | None) -> tuple[Prepare, Decode]:
-    """What the TFLite metadata says of the first input and the outputs."""
+def said_by_metadata(clues: Clues, doubts: list[str]) -> tuple[Prepare, Decode]:
+    """What the TFLite metadata says of the picture and the outputs; `doubts` are told what cannot be."""
+    metadata = clues.metadata
     if metadata is None:
         return Prepare(), Decode()
-    first = metadata.inputs[0] if metadata.inputs else None
-    normalization = first.normalization if first else None
-    gray = first is not None and isinstance(first.content, ImageContent) and first.content.color_space == "GRAYSCALE"
+    place, channels = _picture(clues)
+    picture = metadata.inputs[place] if place < len(metadata.inputs) else None
+    color = picture.content.color_space if picture and isinstance(picture.content, ImageContent) else ""
+    if (color, channels) in (("GRAYSCALE", 3), ("RGB", 1)):
+        doubts.append(f"{color} for an input with {channels} channels")
+    normalization = picture.normalization if picture else None
+    if normalization and len(normalization.mean) not in (1, channels):
+        doubts.append(f"normalization of {len(normalization.mean)} values for an input with {channels} channels")
+        normalization = None
     thresholds = [units.score_threshold for units in (*metadata.outputs, metadata.output_process)]
+    # Source: NonMaxSuppressionCalculator as MediaPipe's ObjectDetector sets it: min_suppression_threshold 0.3.
+    decoded_by_mediapipe = DETECTOR in metadata.custom
     return (
         Prepare(
-            color="gray" if gray else None,
+            resize="stretch" if decoded_by_mediapipe else None,
+            color="gray" if color == "GRAYSCALE" and channels == 1 else None,
             mean=normalization.mean if normalization else None,
             std=normalization.std if normalization else None,
         ),
-        Decode(min_score=next((t for t in thresholds if t is not None), None)),
+        Decode(
+            min_score=next((t for t in thresholds if t is not None), None),
+            iou=0.3 if decoded_by_mediapipe else None,
+            agnostic=True if decoded_by_mediapipe else None,
+            activation=segmenter_activation(metadata),  # type: ignore[arg-type]  # one of the three
+        ),
     )
+
+
+def _picture(clues: Clues) -> tuple[int, int]:
+    """(place, channels) of the input that is a picture."""
+    for place, spec in enumerate(clues.model.inputs):
+        try:
+            return place, image_layout(spec)[1]
+        except ModelError:
+            continue
+    return 0, 1
 
 
 def merged(said: Sequence[S], found: dict[str, str]) -> S:
@@ -90,6 +131,32 @@ def merged(said: Sequence[S], found: dict[str, str]) -> S:
                 found.setdefault(name, who)
                 break
     return type(said[0])(**values)
+
+
+def fitting_normalization(prepare: Prepare, clues: Clues, found: dict[str, str], doubts: list[str]) -> Prepare:
+    """Without the normalisation that only the metadata or the kind tells, where the input is quantised for another.
+
+    Pixels are stored as they are then, which is what tflite-support and MediaPipe do with each such input.
+    """
+    spec = clues.model.inputs[_picture(clues)[0]] if clues.model.inputs else None
+    teller = found.get("mean")
+    if spec is None or not prepare.mean or not prepare.std or teller not in WHO[2:] or found["std"] != teller:
+        return prepare
+    if not spec.quantized or spec.dtype.itemsize != 1 or _shared_range(spec, prepare.mean, prepare.std) > SAME_RANGE:
+        return prepare
+    if teller == WHO[2]:
+        doubts.append(f"normalization by {prepare.mean} and {prepare.std} for an input that is quantised for another")
+    del found["mean"], found["std"]
+    return msgspec.structs.replace(prepare, mean=None, std=None)
+
+
+def _shared_range(spec: TensorSpec, mean: Sequence[float], std: Sequence[float]) -> float:
+    """How much of the range of normalised pixels and that of the input's real values is the same, as a share."""
+    limits = np.iinfo(spec.dtype)
+    low, high = ((end - spec.zero_point[0]) * spec.scale[0] for end in (limits.min, limits.max))
+    ends = [(pixel - m) / s for pixel in (0, 255) for m, s in zip(mean, std, strict=False)]
+    common = min(high, max(ends)) - max(low, min(ends))
+    return common / max(high - low, max(ends) - min(ends))
 
 
 def image_options(prepare: Prepare) -> ImageOptions:
@@ -122,8 +189,26 @@ def find_labels(
         found["labels"] = WHO[2]
         return clues.export.labels
     labels = labels_from(clues.model, clues.metadata, kind.label_output)
+    if not labels and kind.task == "detect":  # its outputs may be in another order
+        others = (labels_from(clues.model, clues.metadata, place) for place in range(len(clues.outputs)))
+        labels = next(filter(None, others), ())
     if not labels and kind.usual_labels:
         found["labels"] = WHO[3]
         return kind.usual_labels
-    found["labels"] = "the files in the model" if labels else "nothing: classes are numbers"
+    found["labels"] = FILES if labels else "nothing: classes are numbers"
+    return labels
+
+
+def fitting_labels(
+    labels: tuple[str, ...], clues: Clues, kind: Kind, found: dict[str, str], doubts: list[str]
+) -> tuple[str, ...]:
+    """Labels for as many classes as the model has; none, where those in its own files cannot be meant."""
+    missing = missing_files(clues.model, clues.metadata)
+    doubts += [f"it names the labels '{name}', which are not there" for name in missing]
+    count = kind.classes(clues)
+    labels = fitted(labels, count)
+    if found["labels"] == FILES and len(labels) < count:
+        doubts.append(f"there are {len(labels)} labels for {count} classes: classes are numbers")
+        found["labels"] = "nothing: classes are numbers"
+        return ()
     return labels

@@ -22,7 +22,7 @@ from edge_infer.bundle.metadata import (
 )
 from edge_infer.bundle.model_file import ModelFile, Signature
 from edge_infer.errors import ModelError, UnavailableError
-from edge_infer.kinds.kind import Recipe
+from edge_infer.kinds.kind import Clues, Recipe
 from edge_infer.kinds.registry import kind_of
 from edge_infer.recipe import make_recipe, merged, said_by_metadata
 from edge_infer.types import Classes, Detections, Geometry, Tensors, TensorSpec
@@ -89,7 +89,7 @@ def test_the_decoder_is_found_from_the_model(recipe_of: Callable[..., Recipe], f
 
 
 UNKNOWN = [
-    ("an embedding", model((TensorSpec("e", (1, 128), FLOAT),), "L2_NORMALIZATION")),
+    ("numbers", model((TensorSpec("e", (1, 128), FLOAT),), "FULLY_CONNECTED")),
     ("a map", model((replace(PROBABILITIES, shape=(1, 9, 9, 21)),))),
     ("one number", model((replace(PROBABILITIES, shape=(1, 1)),), "LOGISTIC")),
     ("two outputs", model((PROBABILITIES, PROBABILITIES))),
@@ -161,14 +161,114 @@ def test_faces_are_letterboxed_and_normalised_where_nobody_says_otherwise(recipe
     assert recipe.labels == ("face",)
 
 
+GRAY_INPUT = (TensorSpec("image", (1, 28, 28, 1), BYTE),)
+
+
 def test_metadata_tells_grey_inputs_and_thresholds_of_the_whole() -> None:
     grey = TensorMetadata(content=ImageContent("GRAYSCALE"))
-    prepare, decode = said_by_metadata(
-        replace(NOTHING, inputs=(grey,), output_process=ProcessUnits(score_threshold=0.75))
-    )
+    said = replace(NOTHING, inputs=(grey,), output_process=ProcessUnits(score_threshold=0.75))
+    prepare, decode = said_by_metadata(Clues(model(inputs=GRAY_INPUT), said), [])
     assert prepare.color == "gray"
     assert decode.min_score == 0.75
-    assert said_by_metadata(None) == said_by_metadata(NOTHING) == (Prepare(), Decode())
+    assert said_by_metadata(Clues(model()), []) == (Prepare(), Decode())
+    assert said_by_metadata(Clues(model(), NOTHING), []) == (Prepare(), Decode())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "color", "doubt"),
+    [(None, "GRAYSCALE", "GRAYSCALE for an input with 3 channels"), (GRAY_INPUT, "RGB", "RGB for an input with 1 ch")],
+)
+def test_a_colour_that_the_input_has_no_channels_for_is_not_believed(
+    recipe_of: Callable[..., Recipe], inputs: Any, color: str, doubt: str
+) -> None:
+    file = model(**({"inputs": inputs} if inputs else {}))
+    recipe = recipe_of(file, replace(NOTHING, inputs=(TensorMetadata(content=ImageContent(color)),)))
+    assert recipe.prepare.color is None
+    assert recipe.doubts[0].startswith(doubt)
+
+
+def test_the_normalisation_is_that_of_the_picture_and_fits_its_channels(recipe_of: Callable[..., Recipe]) -> None:
+    state = TensorSpec("state", (1, 8), FLOAT)
+    file = model(inputs=(state, *model().inputs))
+    said = (TensorMetadata(), TensorMetadata(normalization=Normalization((1.0,), (2.0,))))
+    recipe = recipe_of(file, replace(NOTHING, inputs=said), decode=Decode(kind="classify"))
+    assert recipe.prepare.mean == (1.0,)
+    two = replace(NOTHING, inputs=(TensorMetadata(normalization=Normalization((1.0, 2.0), (1.0, 2.0))),))
+    recipe = recipe_of(model(), two)
+    assert (recipe.prepare.mean, recipe.doubts) == (
+        None,
+        ("normalization of 2 values for an input with 3 channels",),
+    )
+
+
+def quantised(dtype: Any, scale: float, zero_point: int) -> TensorSpec:
+    return TensorSpec("image", (1, 128, 128, 3), np.dtype(dtype), (scale,), (zero_point,))
+
+
+@pytest.mark.parametrize(
+    ("spec", "mean", "std", "believed"),
+    [
+        (quantised(np.uint8, 1 / 128, 128), 127.5, 127.5, True),
+        (quantised(np.int8, 1 / 255, -128), 0.0, 255.0, True),
+        (quantised(np.uint8, 0.012566, 131), 127.0, 128.0, True),  # EfficientNet-Lite
+        (quantised(np.uint8, 1 / 128, 128), 0.0, 1.0, False),
+        (quantised(np.uint8, 1 / 128, 128), 0.0, 255.0, False),
+        (quantised(np.int8, 1.0, -128), 127.5, 127.5, False),
+        (quantised(np.uint8, 0.0, 0), 127.5, 127.5, True),  # not quantised: it makes no difference
+        (replace(quantised(np.float32, 0.0, 0), scale=(), zero_point=()), 0.0, 1.0, True),
+    ],
+)
+def test_a_normalisation_that_the_input_is_not_quantised_for_is_not_believed(
+    recipe_of: Callable[..., Recipe], spec: TensorSpec, mean: float, std: float, believed: bool
+) -> None:
+    said = replace(NOTHING, inputs=(TensorMetadata(normalization=Normalization((mean,), (std,))),))
+    recipe = recipe_of(model(inputs=(spec,)), said)
+    assert recipe.prepare.mean == ((mean,) if believed else None)
+    assert len(recipe.doubts) == (0 if believed else 1)
+    if not believed:
+        assert "for an input that is quantised for another" in recipe.doubts[0]
+        assert "mean" not in recipe.found
+    by_you = recipe_of(model(inputs=(spec,)), said, prepare=Prepare(mean=(mean,), std=(std,)))
+    assert (by_you.prepare.mean, by_you.doubts) == ((mean,), ())
+
+
+def test_the_usual_normalisation_is_for_inputs_of_that_range_and_floats(recipe_of: Callable[..., Recipe]) -> None:
+    whole = quantised(np.int8, 1.0, -128)  # 0..255
+    recipe = recipe_of(model(SSD_OUTPUTS, SSD_OP, inputs=(whole,)))
+    assert (recipe.prepare.mean, recipe.doubts) == (None, ())
+    floats = recipe_of(model(SSD_OUTPUTS, SSD_OP, inputs=(TensorSpec("image", (1, 8, 8, 3), FLOAT),)))
+    assert floats.prepare.mean == (127.5,)
+
+
+@pytest.mark.parametrize(
+    ("files", "labels", "doubt"),
+    [
+        ({}, (), "it names the labels 'gone.txt', which are not there"),
+        ({"labels.txt": b"a\nb\nc"}, ("a", "b", "c"), "it names the labels 'gone.txt', which are not there"),
+    ],
+)
+def test_labels_that_are_named_and_not_there_are_missed_aloud(
+    recipe_of: Callable[..., Recipe], files: dict[str, bytes], labels: tuple[str, ...], doubt: str
+) -> None:
+    output = TensorMetadata(files=(AssociatedFile("gone.txt", "TENSOR_AXIS_LABELS", ""),))
+    recipe = recipe_of(model(files=files), replace(NOTHING, outputs=(output,)))
+    assert (recipe.labels, recipe.doubts) == (labels, (doubt,))
+
+
+def test_labels_in_the_model_that_are_too_few_are_not_used(
+    recipe_of: Callable[..., Recipe], caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = recipe_of(model(files={"labels.txt": b"a\nb"}))
+    assert (recipe.labels, recipe.found["labels"]) == ((), "nothing: classes are numbers")
+    assert "the metadata of m.tflite is not believed: there are 2 labels for 3 classes" in caplog.text
+    with pytest.raises(ModelError, match="there are 2 labels for the 3 classes"):
+        decoded(recipe_of(model(), labels=["a", "b"]), model(), [np.uint8([[1, 2, 3]])])
+
+
+def test_labels_of_a_detector_are_found_whatever_the_order_of_its_outputs(recipe_of: Callable[..., Recipe]) -> None:
+    file = model(SSD_OUTPUTS, SSD_OP, files={"a.txt": b"cat", "b.txt": b"no"})
+    said = [TensorMetadata()] * 3 + [TensorMetadata(files=(AssociatedFile("a.txt", "TENSOR_VALUE_LABELS", ""),))]
+    assert recipe_of(file, replace(NOTHING, outputs=tuple(said))).labels == ("cat",)
 
 
 def test_labels_are_those_of_the_user_or_the_manifest_or_the_model(

@@ -12,10 +12,23 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
+from flatbuffers import flexbuffers
 
 TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 ADD, RESHAPE, SOFTMAX, LOGISTIC, CUSTOM = 0, 22, 25, 14, 32
-OPTIONS = {ADD: (11, ()), RESHAPE: (17, ()), SOFTMAX: (9, ((0, "f", 1.0),))}  # union type, its fields
+CONV_2D, FULLY_CONNECTED, L2_NORMALIZATION, MUL = 3, 9, 11, 18
+RESIZE_BILINEAR, ARG_MAX = 23, 56
+OPTIONS = {  # union type, its fields
+    ADD: (11, ()),
+    RESHAPE: (17, ()),
+    SOFTMAX: (9, ((0, "f", 1.0),)),
+    CONV_2D: (1, ((1, "i", 1), (2, "i", 1))),
+    FULLY_CONNECTED: (8, ()),
+    L2_NORMALIZATION: (12, ()),
+    MUL: (21, ()),
+    ARG_MAX: (40, ((0, "b", 4),)),  # to int64
+    RESIZE_BILINEAR: (15, ()),
+}
 
 
 @dataclass
@@ -26,7 +39,7 @@ class Tensor:
     shape: tuple[int, ...]
     dtype: str = "float32"
     data: Any = None
-    scale: float | None = None
+    scale: float | Sequence[float] | None = None  # several: one for each item of the first axis
     zero_point: int = 0
     signature: tuple[int, ...] = ()
 
@@ -37,6 +50,7 @@ class Op:
     inputs: list[str]
     outputs: list[str]
     custom: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of a custom operator
 
 
 @dataclass
@@ -145,8 +159,8 @@ def model_bytes(graph: Graph) -> bytes:
 def _tensor(b: Any, tensor: Tensor, buffer: int) -> int:
     quantization = 0
     if tensor.scale is not None:
-        scales = b.CreateNumpyVector(np.array([tensor.scale], np.float32))
-        zeros = b.CreateNumpyVector(np.array([tensor.zero_point], np.int64))
+        scales = b.CreateNumpyVector(np.atleast_1d(np.array(tensor.scale, np.float32)))
+        zeros = b.CreateNumpyVector(np.full(np.size(tensor.scale), tensor.zero_point, np.int64))
         quantization = _table(b, [(2, "o", scales), (3, "o", zeros)])
     fields = [
         (0, "o", _integers(b, tensor.shape)),
@@ -165,6 +179,8 @@ def _operator(b: Any, op: Op, code: int, places: Mapping[str, int]) -> int:
         (1, "o", _integers(b, [places[name] for name in op.inputs])),
         (2, "o", _integers(b, [places[name] for name in op.outputs])),
     ]
+    if op.settings:
+        fields.append((5, "o", b.CreateByteVector(bytes(flexbuffers.Dumps(dict(op.settings))))))
     return _table(b, [*fields, (3, "B", kind), (4, "o", _table(b, options))] if kind else fields)
 
 

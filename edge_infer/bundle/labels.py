@@ -10,6 +10,9 @@ from edge_infer.bundle.model_file import ModelFile
 _NUMBERED = re.compile(r"([0-9]{1,6})(?:\s*:\s*|\s+)(.*)")
 _PLACEHOLDERS = ("???", "n/a")  # Source: TensorFlow's COCO label map, MediaPipe's models
 _LABEL_TYPES = ("TENSOR_AXIS_LABELS", "TENSOR_VALUE_LABELS")
+# How label files call what is none of the classes. Source: ImageNet's of TF-Slim and Coral, COCO's with "???".
+_BACKGROUND = ("background", "dummy", "")
+_IMAGENET, _WITH_BACKGROUND = 1000, 1001
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
@@ -34,10 +37,34 @@ def labels_from(model: ModelFile, metadata: Metadata | None, output: int) -> tup
     Raises:
         ModelError: the file is there, but damaged.
     """
-    for name in _named_files(metadata, output) or _lone_file(model):
+    for name in (*_named_files(metadata, output), *_lone_file(model)):
         if name in model.files:
             return parse_labels(model.files[name].decode("utf-8", "replace"))
     return ()
+
+
+def fitted(labels: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Labels for so many classes: a first one for the background goes where no class is left for it.
+
+    ImageNet's labels are given one where the model has the class and they have not.
+    """
+    if labels and len(labels) == count + 1 and is_background(labels[0]):
+        return labels[1:]
+    if (len(labels), count) == (_IMAGENET, _WITH_BACKGROUND) and not is_background(labels[0]):
+        return ("background", *labels)
+    return labels
+
+
+def is_background(label: str) -> bool:
+    """True for what label files call that which is none of the classes."""
+    return label.lower() in _BACKGROUND
+
+
+def missing_files(model: ModelFile, metadata: Metadata | None) -> list[str]:
+    """Label files that the metadata names and the model has not."""
+    outputs = metadata.outputs if metadata else ()
+    named = [name for place in range(len(outputs)) for name in _named_files(metadata, place)]
+    return [name for name in named if name not in model.files]
 
 
 def _without_placeholder(label: str) -> str:

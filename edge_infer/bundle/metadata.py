@@ -1,10 +1,15 @@
 """TFLite metadata: what a model's author wrote down about its inputs and outputs.
 
-Source: metadata_schema.fbs of tflite-support 0.4 (the numbers of fields, unions and enums below).
+What is damaged is refused; what is whole but cannot be true is left out, and `Metadata.doubts` says so
+(docs/zero-configuration.md).
+
+Source: metadata_schema.fbs of tflite-support 0.4 (the numbers of fields, unions and enums below) and, for
+`custom_metadata`, of MediaPipe.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from edge_infer.bundle.flatbuffer import Flatbuffer, Table
@@ -114,7 +119,12 @@ class TensorMetadata(ProcessUnits):
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known of a model; `inputs` and `outputs` are empty or in the order of its tensors."""
+    """What is known of a model; `inputs` and `outputs` are empty or in the order of its tensors.
+
+    Attributes:
+        custom: what tools add in formats of their own, by name
+        doubts: what is written there and not believed, for people
+    """
 
     name: str
     description: str
@@ -125,13 +135,15 @@ class Metadata:
     outputs: tuple[TensorMetadata, ...]
     output_process: ProcessUnits
     files: tuple[AssociatedFile, ...]
+    custom: Mapping[str, bytes] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 def read_metadata(model: ModelFile) -> Metadata | None:
     """The model's metadata, None if it has none.
 
     Raises:
-        ModelError: it is damaged, or contradicts itself.
+        ModelError: it is damaged.
     """
     data = model.metadata.get(_BUFFER)
     if data is None:
@@ -142,35 +154,46 @@ def read_metadata(model: ModelFile) -> Metadata | None:
     root = buffer.root()
     graphs = root.tables(3)
     graph = graphs[0] if graphs else None
+    doubts: list[str] = []
     return Metadata(
         name=root.string(0),
         description=root.string(1),
         version=root.string(2),
         author=root.string(4),
         license=root.string(5),
-        inputs=tuple(_tensor(table) for table in graph.tables(2)) if graph else (),
-        outputs=tuple(_tensor(table) for table in graph.tables(3)) if graph else (),
-        output_process=_process_units(graph.tables(6)) if graph else ProcessUnits(),
+        inputs=_tensors(graph.tables(2), len(model.inputs), "input", doubts) if graph else (),
+        outputs=_tensors(graph.tables(3), len(model.outputs), "output", doubts) if graph else (),
+        output_process=_process_units(graph.tables(6), "the outputs", doubts) if graph else ProcessUnits(),
         files=_files(root.tables(6)) + (_files(graph.tables(4)) if graph else ()),
+        custom={table.string(0): bytes(table.data(1)) for table in graph.tables(7)} if graph else {},
+        doubts=tuple(doubts),
     )
 
 
-def _tensor(table: Table) -> TensorMetadata:
-    units, stats = _process_units(table.tables(4)), table.table(5)
+def _tensors(tables: list[Table], count: int, what: str, doubts: list[str]) -> tuple[TensorMetadata, ...]:
+    described = tuple(_tensor(table, f"{what} {place}", doubts) for place, table in enumerate(tables))
+    if described and len(described) != count:
+        doubts.append(f"it describes {len(described)} {what}s, the model has {count}: what it says of them is left out")
+        return ()
+    return described
+
+
+def _tensor(table: Table, where: str, doubts: list[str]) -> TensorMetadata:
+    units, stats = _process_units(table.tables(4), where, doubts), table.table(5)
     return TensorMetadata(
         normalization=units.normalization,
         score_calibration=units.score_calibration,
         score_threshold=units.score_threshold,
         name=table.string(0),
         description=table.string(1),
-        content=_content(table.table(3)),
+        content=_content(table.table(3), where, doubts),
         minimum=stats.reals(1) if stats else (),
         maximum=stats.reals(0) if stats else (),
         files=_files(table.tables(6)),
     )
 
 
-def _content(table: Table | None) -> Content | None:
+def _content(table: Table | None, where: str, doubts: list[str]) -> Content | None:
     properties = table.table(1) if table else None
     if table is None or properties is None:
         return None
@@ -181,31 +204,43 @@ def _content(table: Table | None) -> Content | None:
             return ImageContent(_choice(properties, 0, _COLOR_SPACES))
         case 3:
             kind, coordinates = _choice(properties, 1, _BOX_TYPES), _choice(properties, 2, _BOX_COORDINATES)
-            return BoxContent(properties.integers(0, "I"), kind, coordinates)
+            index = properties.integers(0, "I")
+            if index and sorted(index) != [0, 1, 2, 3]:
+                doubts.append(f"box index {list(index)} of {where} is no order of four numbers: it is left out")
+                return None
+            return BoxContent(index, kind, coordinates)
         case 4:
             return AudioContent(properties.integer(0, "I"), properties.integer(1, "I"))
     return None
 
 
-def _process_units(tables: list[Table]) -> ProcessUnits:
+def _process_units(tables: list[Table], where: str, doubts: list[str]) -> ProcessUnits:
     normalization, calibration, threshold = None, None, None
     for table in tables:
         options = table.table(1)
         kind = table.integer(0, "B") if options else 0
         if options and kind == 1:
-            normalization = _normalization(options)
+            normalization = _normalization(options, where, doubts)
         elif options and kind == 2:
             calibration = ScoreCalibration(_choice(options, 0, _TRANSFORMS), options.real(1))
         elif options and kind == 3:
-            threshold = options.real(0)
+            threshold = _threshold(options.real(0), where, doubts)
     return ProcessUnits(normalization, calibration, threshold)
 
 
-def _normalization(table: Table) -> Normalization:
+def _normalization(table: Table, where: str, doubts: list[str]) -> Normalization | None:
     mean, std = table.reals(0), table.reals(1)
     if not mean or len(mean) != len(std) or 0.0 in std or not all(map(math.isfinite, mean + std)):
-        raise table.damaged(f"normalization with mean {mean} and std {std}")
+        doubts.append(f"normalization of {where} with mean {list(mean)} and std {list(std)} cannot be: it is left out")
+        return None
     return Normalization(mean, std)
+
+
+def _threshold(threshold: float, where: str, doubts: list[str]) -> float | None:
+    if 0.0 <= threshold <= 1.0:
+        return threshold
+    doubts.append(f"score threshold {threshold:g} of {where} does not lie in 0..1: it is left out")
+    return None
 
 
 def _choice(table: Table, field: int, names: tuple[str, ...]) -> str:
@@ -216,4 +251,10 @@ def _choice(table: Table, field: int, names: tuple[str, ...]) -> str:
 
 
 def _files(tables: list[Table]) -> tuple[AssociatedFile, ...]:
-    return tuple(AssociatedFile(table.string(0), _choice(table, 2, _FILE_TYPES), table.string(3)) for table in tables)
+    return tuple(AssociatedFile(table.string(0), _file_type(table), table.string(3)) for table in tables)
+
+
+def _file_type(table: Table) -> str:
+    """Newer versions of the schema have more: a file that we do not know is no reason to refuse a model."""
+    number = table.integer(2, "B")
+    return _FILE_TYPES[number] if number < len(_FILE_TYPES) else _FILE_TYPES[0]

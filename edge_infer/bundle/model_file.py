@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_infer.bundle.associated_files import AssociatedFiles
 from edge_infer.bundle.flatbuffer import Flatbuffer, Table
@@ -21,6 +22,9 @@ from edge_infer.types import TensorSpec
 MAX_MODEL_BYTES = 256 * 2**20
 
 SSD_OPERATOR = "TFLite_Detection_PostProcess"
+# What changes only how values are stored or laid out: what computes them stands before.
+_TRANSPARENT = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST")
+_ACTIVATIONS = ("LOGISTIC", "SOFTMAX")
 EDGETPU_OPERATOR = "edgetpu-custom-op"  # Source: kCustomOp of libedgetpu's edgetpu.h
 
 
@@ -38,7 +42,8 @@ class ModelFile:
 
     Attributes:
         operators: names in execution order ("CONV_2D"); custom ones by their own name
-        output_operators: the operator that makes each output, "" if none does
+        output_operators: the operator that computes each output, behind those that only store or lay out its values
+            otherwise; "" if none does
         signatures: of the main graph, by key
         metadata: the model's metadata buffers, by name
         files: the files that travel with it (labels), by name
@@ -102,16 +107,16 @@ def read_model(path: Path | str) -> ModelFile:
     main = model.tables(2)[0]
     tensors, inputs, outputs = main.tables(0), main.integers(1), main.integers(2)
     operators = _operators(codes, main)
-    makers = {index: name for name, made in operators for index in made}
+    makers = {index: (operator.name, operator.inputs) for operator in operators for index in operator.outputs}
     return ModelFile(
         path=path,
         size=len(data),
         description=model.string(3),
         inputs=tuple(_spec(path, tensors[index]) for index in inputs),
         outputs=tuple(_spec(path, tensors[index]) for index in outputs),
-        operators=tuple(name for name, _ in operators),
+        operators=tuple(operator.name for operator in operators),
         custom_ops=frozenset(code.string(1) for code in codes if operator_code(code) == CUSTOM),
-        output_operators=tuple(makers.get(index, "") for index in outputs),
+        output_operators=tuple(_computed_by(index, makers) for index in outputs),
         signatures=_signatures(model, inputs, outputs),
         metadata=_metadata(model, len(data)),
         files=AssociatedFiles(buffer.data[buffer.end :], str(path)),
@@ -143,13 +148,41 @@ def _unreadable(path: Path, error: OSError) -> UnavailableError:
     return UnavailableError(f"cannot read the model {path} ({error.strerror}): check the path and its permissions")
 
 
-def _operators(codes: list[Table], graph: Table) -> list[tuple[str, tuple[int, ...]]]:
-    """Name and output tensors of each operator, in execution order."""
+class _Operator(NamedTuple):
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def _operators(codes: list[Table], graph: Table) -> list[_Operator]:
+    """All operators, in execution order."""
     numbers = [operator_code(code) for code in codes]
     names = [
         code.string(1) if number == CUSTOM else name_of(number) for code, number in zip(codes, numbers, strict=True)
     ]
-    return [(names[table.integer(0, "I")], table.integers(2)) for table in graph.tables(3)]
+    return [_Operator(names[table.integer(0, "I")], table.integers(1), table.integers(2)) for table in graph.tables(3)]
+
+
+def _computed_by(tensor: int, makers: Mapping[int, tuple[str, tuple[int, ...]]]) -> str:
+    """The operator that computes a tensor; an activation whose results are joined counts as one."""
+    name, inputs = _behind(tensor, makers)
+    if name == "CONCATENATION":
+        joined = {_behind(part, makers)[0] for part in inputs}
+        return joined.pop() if len(joined) == 1 and joined <= {*_ACTIVATIONS} else name
+    return name
+
+
+def _behind(tensor: int, makers: Mapping[int, tuple[str, tuple[int, ...]]]) -> tuple[str, tuple[int, ...]]:
+    name = ""
+    inputs: tuple[int, ...] = ()
+    for _ in range(len(makers)):  # no longer: the operators of a hostile file may run in a circle
+        if tensor not in makers:
+            break
+        name, inputs = makers[tensor]
+        if name not in _TRANSPARENT or not inputs:
+            break
+        tensor = inputs[0]
+    return name, inputs
 
 
 def _spec(path: Path, tensor: Table) -> TensorSpec:

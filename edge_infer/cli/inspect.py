@@ -4,16 +4,26 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_infer.cli.options import add_json
 from edge_infer.errors import ModelError
-from edge_infer.types import TensorSpec
+from edge_infer.types import Size, TensorSpec
+
+if TYPE_CHECKING:
+    from edge_infer.bundle.bundle import Bundle
+    from edge_infer.bundle.metadata import Metadata
+    from edge_infer.bundle.model_file import ModelFile
+    from edge_infer.kinds.kind import Recipe
+
+WIDTH = 14  # of the names of what was decided
+FEW = 5  # labels that are shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file or a bundle folder")
+    text = "a .tflite file, a bundle folder, or a name of `models list`"
+    parser.add_argument("model", type=Path, metavar="MODEL", help=text)
     add_json(parser)
 
 
@@ -24,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return 0
     for key, value in facts.items():
+        if key == "known from":  # `decided` has it
+            continue
         if isinstance(value, list):
             print(f"{key}:")
             for item in value:
@@ -31,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         elif isinstance(value, dict):
             print(f"{key}:")
             for name, entry in value.items():
-                print(f"  {name:<22} {entry}")
+                print(f"  {name:<{WIDTH}} {_decided_line(entry) if isinstance(entry, dict) else entry}")
         else:
             print(f"{key + ':':<12} {value}")
     return 0
@@ -40,10 +52,8 @@ def run(args: argparse.Namespace) -> int:
 def gather(path: Path) -> dict[str, Any]:
     """Facts of a model file or bundle, ready for JSON."""
     from edge_infer.bundle.bundle import open_bundle
-    from edge_infer.bundle.manifest import Decode, Prepare
     from edge_infer.bundle.metadata import read_metadata
     from edge_infer.bundle.model_file import read_model
-    from edge_infer.recipe import make_recipe
 
     bundle = open_bundle(path)
     model = read_model(bundle.path)
@@ -64,16 +74,114 @@ def gather(path: Path) -> dict[str, Any]:
         facts["metadata"] = {name: value for name, value in said.items() if value}
     if model.files:
         facts["files"] = list(model.files)
+    return facts | _use(bundle, model, metadata)
+
+
+def _use(bundle: "Bundle", model: "ModelFile", metadata: "Metadata | None") -> dict[str, Any]:
+    """How the model is used, and what tells that; where it cannot be known, the choices."""
+    from edge_infer.bundle.manifest import Decode, Prepare
+    from edge_infer.kinds.registry import KINDS, kind_of
+    from edge_infer.recipe import make_recipe
+
     try:
         recipe = make_recipe(bundle, model, Prepare(), Decode())
     except ModelError as error:
-        facts["task"] = f"unknown: {error}"
-    else:
-        facts["task"] = recipe.task
-        facts["decoder"] = recipe.kind
-        facts["labels"] = len(recipe.labels)
-        facts["known from"] = dict(recipe.found)
+        doubts = {"not believed": list(metadata.doubts)} if metadata and metadata.doubts else {}
+        choices = {kind.name: kind.summary for kind in KINDS}
+        return {"task": "unknown", "why": str(error).splitlines()[0], **doubts, "decoders": choices}
+    decided = _picture(bundle, recipe) | _decode(recipe)
+    decided |= {part: _part(value, why) for part, (value, why) in kind_of(recipe.kind).explain(recipe).items()}
+    facts: dict[str, Any] = {
+        "task": recipe.task,
+        "decoder": recipe.kind,
+        "labels": len(recipe.labels),
+        "known from": dict(recipe.found),
+        "decided": decided,
+    }
+    return facts | ({"not believed": list(recipe.doubts)} if recipe.doubts else {})
+
+
+def _picture(bundle: "Bundle", recipe: "Recipe") -> dict[str, Any]:
+    """What becomes of a picture, and what else the model is fed with."""
+    model, found, options = recipe.clues.model, recipe.found, recipe.prepare
+    taken = {*recipe.inputs, *recipe.state}
+    free = [(spec, _layout(spec)) for spec in model.inputs if spec.name not in taken]
+    picture, layout = next(((spec, layout) for spec, layout in free if layout), (None, None))
+    facts: dict[str, Any] = {}
+    if picture is not None and layout is not None:
+        facts["input size"] = _input_size(picture, layout[0], bundle, recipe)
+        gray = layout[1] == 1
+        channels = f"the {'one channel' if gray else 'channels'} of the input"
+        facts["color"] = _part(options.color or ("gray" if gray else "rgb"), found.get("color", channels))
+    facts["resize"] = _part(options.resize, found.get("resize", "usual"))
+    if options.resize != "stretch":
+        facts["pad"] = _part(options.pad, found.get("pad", "usual"))
+    for name in ("mean", "std"):
+        values = getattr(options, name)
+        told = picture is not None and picture.dtype.kind in "iu"
+        unsaid = (
+            ("none: pixels as they are", "the type of the input") if told else ("unknown", f"nothing: say --{name}")
+        )
+        facts[name] = _part(*(unsaid if values is None else (list(values), found.get(name, "usual"))))
+    if recipe.inputs:
+        facts["constants"] = _part(", ".join(recipe.inputs), found.get("inputs", "you"))
+    if recipe.state:
+        pairs = ", ".join(f"{target} from {source}" for target, source in recipe.state.items())
+        facts["state"] = _part(pairs, found.get("state", "you"))
     return facts
+
+
+def _layout(spec: TensorSpec) -> tuple[Size, int] | None:
+    """(size, channels) of a picture, None where the input is none."""
+    from edge_infer.prepare.image import image_layout
+
+    try:
+        return image_layout(spec)
+    except ModelError:
+        return None
+
+
+def _input_size(picture: TensorSpec, own: Size, bundle: "Bundle", recipe: "Recipe") -> dict[str, Any]:
+    """The size of the picture, where the model leaves that open as `load` chooses it."""
+    from edge_infer.kinds.registry import kind_of
+
+    if -1 not in picture.signature[1:]:
+        return _part(f"{own[0]}x{own[1]}", f"the input '{picture.name}'")
+    export = recipe.clues.export
+    choices = [
+        (bundle.prepare.size, "the manifest"),
+        (export.size if export else None, "the exporter's file"),
+        (kind_of(recipe.kind).usual_prepare.size, "usual for this decoder"),
+        (own if min(own) > 1 else None, f"the input '{picture.name}'"),
+    ]
+    size, who = next(((size, who) for size, who in choices if size), (None, "nothing: say --input-size"))
+    return _part(f"{size[0]}x{size[1]}" if size else "any", who)
+
+
+def _decode(recipe: "Recipe") -> dict[str, Any]:
+    """What becomes of the outputs."""
+    facts: dict[str, Any] = {
+        "task": _part(recipe.task, recipe.found["task"]),
+        "decoder": _part(recipe.kind, recipe.found["task"]),
+    }
+    some = ", ".join(label for label in recipe.labels[:FEW] if label)
+    more = ", ..." if len(recipe.labels) > FEW else ""
+    facts["labels"] = _part(f"{len(recipe.labels)}: {some}{more}" if some else "none", recipe.found["labels"])
+    for name in recipe.decode.__struct_fields__:
+        value = getattr(recipe.decode, name)
+        if value is not None and name != "kind":
+            facts[name] = _part(list(value) if isinstance(value, tuple) else value, recipe.found.get(name, "usual"))
+    return facts
+
+
+def _part(value: object, why: str) -> dict[str, Any]:
+    return {"value": value, "from": why}
+
+
+def _decided_line(part: dict[str, Any]) -> str:
+    values = part["value"] if isinstance(part["value"], list) else [part["value"]]
+    shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    return f"{shown}  ({part['from']})"
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:

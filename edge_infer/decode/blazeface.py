@@ -19,6 +19,7 @@ KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "
 COORDINATES = 4 + 2 * len(KEYPOINTS)  # centre x, y, width, height, then x, y of each keypoint
 # exp overflows float32 at 88.7; the graphs clip at 100 (score_clipping_thresh), where the score is 0 or 1 all the same.
 LARGEST_LOGIT = 80.0
+LARGEST_COORDINATE = 1e6  # input pixels; what is larger is broken, and its area overflows
 
 
 class BlazeFaceDecoder:
@@ -56,8 +57,10 @@ class BlazeFaceDecoder:
         logits = self._specs[self._scores].real(outputs[self._scores].reshape(-1))
         scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
         kept = np.flatnonzero(scores >= self._min_score)
-        scores = scores[kept]
         raw = self._specs[self._boxes].real(outputs[self._boxes].reshape(-1, COORDINATES)[kept])
+        sound = np.isfinite(raw).all(axis=1) & (np.abs(raw).max(axis=1, initial=0.0) < LARGEST_COORDINATE)
+        kept, raw = kept[sound], raw[sound]
+        scores = scores[kept]
         points = to_corners(raw, self._anchors[kept])
         rows = self._suppress(points, scores)
         points = np.stack([p for _, p in rows]) if rows else points[:0]

@@ -1,5 +1,6 @@
 """SSD detectors that end in the TFLite_Detection_PostProcess op: NMS is done, four outputs remain."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,8 @@ from edge_infer.errors import ModelError
 from edge_infer.types import Array, Detections, Geometry, TensorSpec
 
 Shape = tuple[int, ...]
+
+CONTRADICTED = "the names in the TFLite metadata contradict them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class SsdDecoder:
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
         order = self._order
-        count = int(self._real(outputs, order.count).reshape(-1)[0])
+        count = self._count(outputs)
         scores = self._real(outputs, order.scores).reshape(-1)[:count]
         class_ids = self._real(outputs, order.classes).reshape(-1)[:count].astype(np.int64)
         keep = scores >= self._min_score
@@ -89,6 +92,20 @@ class SsdDecoder:
         labels = tuple(label_of(self._labels, i) for i in class_ids[kept].tolist())
         return Detections(boxes, scores[kept], class_ids[kept], labels)
 
+    def meant(self, outputs: Sequence[Array]) -> list[Array]:
+        """The outputs without the rows that do not count: the op leaves in them what was in memory, even NaN."""
+        order, count = self._order, self._count(outputs)
+        kept = list(outputs)
+        for place in (order.boxes, order.classes, order.scores):
+            kept[place] = outputs[place].reshape(-1, 4 if place == order.boxes else 1)[:count]
+        return kept
+
+    def _count(self, outputs: Sequence[Array]) -> int:
+        """How many rows count; all of them, where the number is none."""
+        number = float(self._real(outputs, self._order.count).reshape(-1)[0])
+        rows = int(outputs[self._order.scores].size)
+        return min(max(int(number), 0), rows) if math.isfinite(number) else rows
+
     def _real(self, outputs: Sequence[Array], position: int) -> Array:
         return self._specs[position].real(outputs[position])
 
@@ -98,8 +115,9 @@ def find_order(
 ) -> tuple[OutputOrder, str]:
     """The order of a post-processed SSD's outputs, and what told it.
 
-    Tried in turn: `names` from the TFLite metadata (location, category, score, number of detections), the
-    `signature` of TensorFlow 2 exports (output_0 count, 1 scores, 2 classes, 3 boxes), the `shapes`.
+    Tried in turn: `names` from the TFLite metadata (location, category, score, number of detections), the `signature`
+    (the same names, or those of TensorFlow 2 exports: output_0 count, 1 scores, 2 classes, 3 boxes), the `shapes`. What
+    the shapes contradict is not believed.
 
     Raises:
         ModelError: there are not four outputs, or their shapes fit no known order.
@@ -108,14 +126,40 @@ def find_order(
         raise ModelError(
             f"{model} has {len(shapes)} outputs; a post-processed SSD has 4: boxes, classes, scores, count"
         )
+    contradicted = ""
     order = _by_name(names or ())
-    if order:
+    if order and _fits(order, shapes):
         return order, "the names in the TFLite metadata"
-    if signature and set(signature) == {f"output_{i}" for i in range(4)}:
-        by_signature = OutputOrder(*(signature[f"output_{i}"] for i in (3, 2, 1, 0)))
-        if not any(shapes) or len(shapes[by_signature.boxes]) == 3:
-            return by_signature, "the signature"
-    return _by_shape(shapes, model), "the shapes"
+    if order:
+        contradicted = f"; {CONTRADICTED}"
+    by_signature = _by_signature(signature or {})
+    if by_signature and _fits(by_signature, shapes):
+        return by_signature, f"the signature{contradicted}"
+    return _by_shape(shapes, model), f"the shapes{contradicted}"
+
+
+def _fits(order: OutputOrder, shapes: Sequence[Shape]) -> bool:
+    """Whether boxes are four numbers each, and the count is one; what has no shape yet fits."""
+    boxes, count = shapes[order.boxes], shapes[order.count]
+    return not any(shapes) or (len(boxes) == 3 and boxes[-1] == 4 and int(np.prod(count)) == 1)
+
+
+def is_post_processed(shapes: Sequence[Shape]) -> bool:
+    """True for the outputs of a detector that has done all itself: n boxes, n classes, n scores and their number."""
+    boxes = [shape for shape in shapes if len(shape) == 3 and shape[0] == 1 and shape[1] > 1 and shape[2] == 4]
+    if len(shapes) != 4 or len(boxes) != 1:
+        return False
+    count = boxes[0][1]
+    return sorted(shape for shape in shapes if shape != boxes[0])[1:] == [(1, count)] * 2 and (
+        sum(int(np.prod(shape)) == 1 for shape in shapes) == 1
+    )
+
+
+def _by_signature(signature: Mapping[str, int]) -> OutputOrder | None:
+    if set(signature) == {f"output_{i}" for i in range(4)}:
+        return OutputOrder(*(signature[f"output_{i}"] for i in (3, 2, 1, 0)))
+    named = {place: name for name, place in signature.items()}
+    return _by_name([named[place] for place in range(4)]) if set(named) == set(range(4)) else None
 
 
 def _by_name(names: Sequence[str]) -> OutputOrder | None:

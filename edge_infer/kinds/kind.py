@@ -36,7 +36,12 @@ class Clues:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is used; `found` says where each part comes from, for `inspect`."""
+    """How one model is used.
+
+    Attributes:
+        found: where each part comes from, for `inspect`
+        doubts: what its files say and is not believed, for people
+    """
 
     kind: str
     task: str
@@ -47,6 +52,7 @@ class Recipe:
     inputs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def given(self, *names: str) -> dict[str, Any]:
         """What is said of these fields of `decode`; for the rest a decoder has its own defaults."""
@@ -74,6 +80,8 @@ class Kind:
         usual_prepare, usual_decode: what it needs where nobody says anything else
         usual_labels: labels where no file has any
         label_output: which output the labels belong to
+        classes: how many its outputs tell apart; 0: that is not known
+        explain: what `build` decides itself, each part with its value and what tells it, for `inspect`
     """
 
     name: str
@@ -85,3 +93,5 @@ class Kind:
     usual_decode: Decode = field(default_factory=Decode)
     usual_labels: tuple[str, ...] = ()
     label_output: int = 0
+    classes: Callable[[Clues], int] = lambda _clues: 0
+    explain: Callable[[Recipe], Mapping[str, tuple[str, str]]] = lambda _recipe: {}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from metadata_writer import packed, unit
 
 from edge_infer.bundle.labels import labels_from
 from edge_infer.bundle.metadata import (
@@ -24,39 +25,6 @@ from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.errors import ModelError
 
 
-def packed(fields: dict[int, Any]) -> bytes:
-    """A metadata flatbuffer: strings, tables as dicts, lists of either, lists of floats, and (type, number) pairs."""
-    flatbuffers = pytest.importorskip("flatbuffers")
-    builder = flatbuffers.Builder(256)
-    builder.ForceDefaults(True)
-    builder.Finish(write_table(builder, fields), b"M001")
-    return bytes(builder.Output())
-
-
-def write_table(builder: Any, fields: dict[int, Any]) -> int:
-    offsets = {slot: write_value(builder, value) for slot, value in fields.items() if not isinstance(value, tuple)}
-    builder.StartObject(10)
-    for slot, value in fields.items():
-        if isinstance(value, tuple):
-            kind, number = value
-            getattr(builder, f"Prepend{kind}Slot")(slot, number, 0)
-        else:
-            builder.PrependUOffsetTRelativeSlot(slot, offsets[slot], 0)
-    return int(builder.EndObject())
-
-
-def write_value(builder: Any, value: Any) -> int:
-    if isinstance(value, str):
-        return int(builder.CreateString(value))
-    if isinstance(value, dict):
-        return write_table(builder, value)
-    items = [item if isinstance(item, float) else write_table(builder, item) for item in value]
-    builder.StartVector(4, len(items), 4)
-    for item in reversed(items):
-        (builder.PrependFloat32 if isinstance(item, float) else builder.PrependUOffsetTRelative)(item)
-    return int(builder.EndVector())
-
-
 @pytest.fixture
 def read(write: Callable[..., Path]) -> Callable[[dict[int, Any]], Metadata]:
     model = read_model(write())
@@ -67,10 +35,6 @@ def read(write: Callable[..., Path]) -> Callable[[dict[int, Any]], Metadata]:
         return metadata
 
     return read
-
-
-def unit(kind: int, **fields: Any) -> dict[int, Any]:
-    return {0: ("Uint8", kind), 1: {int(name[1:]): value for name, value in fields.items()}}
 
 
 def one_output(fields: dict[int, Any]) -> dict[int, Any]:
@@ -157,9 +121,36 @@ def test_files_of_the_model_are_read_where_no_tensor_is_described(
 @pytest.mark.parametrize(
     ("mean", "std"), [([0.0], [0.0]), ([0.0], [-0.0]), ([], []), ([0.0], [1.0, 1.0]), ([float("nan")], [1.0])]
 )
-def test_a_normalisation_that_cannot_be_is_refused(read: Callable[..., Metadata], mean: Any, std: Any) -> None:
-    with pytest.raises(ModelError, match=r"the metadata of .* is damaged: normalization with mean .* and std"):
-        read(one_output({4: [unit(1, _0=mean, _1=std)]}))
+def test_a_normalisation_that_cannot_be_is_not_believed(read: Callable[..., Metadata], mean: Any, std: Any) -> None:
+    metadata = read(one_output({4: [unit(1, _0=mean, _1=std)]}))
+    assert metadata.outputs[0].normalization is None
+    (doubt,) = metadata.doubts
+    assert doubt.startswith("normalization of output 0 with mean [")
+
+
+def test_what_is_said_of_another_number_of_tensors_is_left_out(read: Callable[..., Metadata]) -> None:
+    metadata = read({3: [{2: [{0: "image"}], 3: [{0: "a"}, {0: "b"}]}]})
+    assert (len(metadata.inputs), metadata.outputs) == (1, ())
+    assert metadata.doubts == ("it describes 2 outputs, the model has 1: what it says of them is left out",)
+
+
+@pytest.mark.parametrize("index", [[1, 0, 3, 7], [0, 0, 1, 2], [0, 1, 2], [0, 1, 2, 3, 4]])
+def test_a_box_index_that_is_no_order_is_left_out(read: Callable[..., Metadata], index: list[int]) -> None:
+    metadata = read(one_output({3: {0: ("Uint8", 3), 1: {0: index, 1: ("Int8", 1)}}}))
+    assert metadata.outputs[0].content is None
+    assert f"box index {index} of output 0 is no order of four numbers" in metadata.doubts[0]
+
+
+@pytest.mark.parametrize("threshold", [-3.4e38, 1.5, float("nan")])
+def test_a_threshold_that_no_score_can_have_is_left_out(read: Callable[..., Metadata], threshold: float) -> None:
+    metadata = read(one_output({4: [unit(3, _0=("Float32", threshold))]}))
+    assert metadata.outputs[0].score_threshold is None
+    assert "does not lie in 0..1" in metadata.doubts[0]
+
+
+def test_a_file_of_a_kind_that_is_newer_than_this_is_no_reason_to_refuse(read: Callable[..., Metadata]) -> None:
+    (output,) = read(one_output({6: [{0: "x.bin", 2: ("Int8", 99)}]})).outputs
+    assert output.files == (AssociatedFile("x.bin", "UNKNOWN", ""),)
 
 
 def test_an_unknown_choice_is_refused(read: Callable[..., Metadata]) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tflite_writer import ADD, LOGISTIC, RESHAPE, SOFTMAX, Graph, Op, Tensor, model_bytes
 
 from edge_infer.bundle.model_file import Signature, read_model
 from edge_infer.errors import ModelError, UnavailableError
 from edge_infer.types import TensorSpec
+
+CONCATENATION, DEQUANTIZE, CAST, ARG_MAX, QUANTIZE = 2, 6, 53, 56, 114  # Source: enum BuiltinOperator of schema.fbs
 
 MODELS = [
     "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29",
@@ -100,6 +103,42 @@ def test_an_output_that_no_operator_makes_has_no_operator_name(write: Callable[.
         model.subgraphs[0].outputs = [2, 0]
 
     assert read_model(write(pass_through)).output_operators == ("ADD", "")
+
+
+def graph_of(chain: list[int], inputs: dict[int, list[str]] | None = None) -> bytes:
+    """A model of one operator behind the other."""
+    names = [f"t{i}" for i in range(len(chain) + 1)]
+    ops = [Op(code, (inputs or {}).get(i, [names[i]]), [names[i + 1]]) for i, code in enumerate(chain)]
+    return model_bytes(Graph([Tensor(name, (1, 4)) for name in names], ["t0"], [names[-1]], ops))
+
+
+@pytest.mark.parametrize(
+    ("chain", "name"),
+    [
+        ([SOFTMAX, DEQUANTIZE], "SOFTMAX"),
+        ([LOGISTIC, QUANTIZE, RESHAPE], "LOGISTIC"),
+        ([ARG_MAX, CAST], "ARG_MAX"),
+        ([SOFTMAX, ADD, RESHAPE], "ADD"),
+        ([RESHAPE], "RESHAPE"),
+    ],
+)
+def test_what_only_stores_values_otherwise_is_looked_through(tmp_path: Path, chain: list[int], name: str) -> None:
+    (tmp_path / "m.tflite").write_bytes(graph_of(chain))
+    model = read_model(tmp_path / "m.tflite")
+    assert model.output_operators == (name,)
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"), [((LOGISTIC, LOGISTIC), "LOGISTIC"), ((LOGISTIC, ADD), "CONCATENATION"), ((ADD, ADD), "CONCAT")]
+)
+def test_activations_that_are_joined_count_as_one(tmp_path: Path, parts: tuple[int, int], name: str) -> None:
+    (tmp_path / "m.tflite").write_bytes(graph_of([*parts, CONCATENATION], {1: ["t0"], 2: ["t1", "t2"]}))
+    assert read_model(tmp_path / "m.tflite").output_operators[0].startswith(name)
+
+
+def test_operators_that_run_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(graph_of([RESHAPE, RESHAPE], {0: ["t2"]}))
+    assert read_model(tmp_path / "m.tflite").output_operators == ("RESHAPE",)
 
 
 def test_per_channel_quantisation_is_read(write: Callable[..., Path], schema: Any) -> None:

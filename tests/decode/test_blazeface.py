@@ -189,3 +189,10 @@ def test_other_outputs_are_not_taken_for_faces(shapes: list[tuple[int, ...]]) ->
     assert find_outputs(others) is None
     with pytest.raises(ModelError, match="this model has other ones"):
         BlazeFaceDecoder(others, SIZE)
+
+
+@pytest.mark.parametrize("broken", [np.inf, -np.inf, np.nan, 1e30])
+def test_a_face_without_a_place_is_none(broken: float) -> None:
+    outputs = encoded({10: (0.9, face(20, 20)), 800: (0.8, face(60, 60))})
+    outputs[0][0, 10, 3] = broken
+    assert [round(float(score), 3) for score in decode(outputs).scores] == [0.8]

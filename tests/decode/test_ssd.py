@@ -1,10 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_infer.decode.decoder import ClassFilter
-from edge_infer.decode.ssd import BoxLayout, OutputOrder, SsdDecoder, find_order
+from edge_infer.decode.ssd import BoxLayout, OutputOrder, SsdDecoder, find_order, is_post_processed
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Detections, Geometry, TensorSpec
 
@@ -55,6 +57,24 @@ def test_nothing_found_is_an_empty_prediction() -> None:
 def test_rows_beyond_the_count_are_not_looked_at() -> None:
     assert decode(outputs([(0.9, 2, (0, 0, 1, 1))], room=3)).labels == ("dog",)
     assert len(decode(outputs([], room=3))) == 0
+
+
+def test_rows_beyond_the_count_are_not_meant() -> None:
+    raw = outputs([(0.9, 2, (0, 0, 1, 1))], room=3)
+    for place in range(3):
+        raw[place].reshape(-1)[-3:] = np.nan
+    meant = SsdDecoder(SPECS, ORDER, LABELS).meant(raw)
+    assert [part.size for part in meant] == [4, 1, 1, 1]
+    assert not any(np.isnan(part).any() for part in meant)
+    raw[3][:] = np.nan
+    assert np.isnan(SsdDecoder(SPECS, ORDER, LABELS).meant(raw)[3]).all()
+
+
+@pytest.mark.parametrize(("count", "found"), [(-1, 0), (99, 1)])
+def test_a_count_that_cannot_be_is_what_there_is(count: float, found: int) -> None:
+    raw = outputs([(0.9, 2, (0, 0, 1, 1))])
+    raw[3][:] = count
+    assert len(decode(raw)) == found
 
 
 def test_a_score_that_equals_the_threshold_passes() -> None:
@@ -129,9 +149,18 @@ def order_of(roles: tuple[str, ...]) -> OutputOrder:
 def test_names_in_the_metadata_tell_the_order(names: tuple[str, ...]) -> None:
     words = {"box": "boxes", "loca": "boxes", "cat": "classes", "class": "classes", "scor": "scores", "num": "count"}
     roles = tuple(next(role for word, role in words.items() if word in name) for name in names)
-    order, why = find_order(names, None, [SHAPES[role] for role in OP], "m.tflite")
+    order, why = find_order(names, None, [SHAPES[role] for role in roles], "m.tflite")
     assert order == order_of(roles)
     assert "metadata" in why
+
+
+def test_names_that_the_shapes_contradict_are_not_believed() -> None:
+    names = ("score", "location", "number of detections", "category")
+    order, why = find_order(names, None, [SHAPES[role] for role in OP], "m.tflite")
+    assert order == order_of(OP)
+    assert why == "the shapes; the names in the TFLite metadata contradict them"
+    signature = {f"output_{i}": OP.index(role) for i, role in enumerate(SIGNATURE)}
+    assert find_order(names, signature, [SHAPES[role] for role in OP], "m.tflite")[1].startswith("the signature; ")
 
 
 def test_the_signature_tells_the_order_where_names_do_not() -> None:
@@ -172,3 +201,29 @@ def test_shapes_that_fit_no_known_order_are_refused() -> None:
 def test_a_model_with_another_number_of_outputs_is_refused() -> None:
     with pytest.raises(ModelError, match=r"m\.tflite has 2 outputs; a post-processed SSD has 4"):
         find_order(None, None, [(1, 10, 4), (1, 10)], "m.tflite")
+
+
+def test_a_signature_may_have_the_names_themselves() -> None:
+    names = {"boxes": "detection_boxes", "classes": "detection_classes", "scores": "detection_scores", "count": "num"}
+    names["count"] = "num_detections"
+    roles = ("scores", "count", "classes", "boxes")
+    signature = {names[role]: place for place, role in enumerate(roles)}
+    order, why = find_order(None, signature, [SHAPES[role] for role in roles], "m.tflite")
+    assert (order, why) == (order_of(roles), "the signature")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "post_processed"),
+    [
+        ([(1, 10, 4), (1, 10), (1, 10), (1,)], True),
+        ([(1, 10), (1, 10, 4), (1, 1), (1, 10)], True),
+        ([(1, 10, 4), (1, 10), (1, 10)], False),
+        ([(1, 10, 4), (1, 10), (1, 9), (1,)], False),
+        ([(1, 10, 4), (1, 10), (1, 10), (2,)], False),
+        ([(1, 1, 4), (1, 1), (1, 1), (1,)], False),  # any four may be these
+        ([(1, 10, 4), (1, 10, 4), (1, 10), (1,)], False),
+        ([(), (), (), ()], False),
+    ],
+)
+def test_a_detector_that_has_done_all_itself_is_known_by_its_shapes(shapes: list[Any], post_processed: bool) -> None:
+    assert is_post_processed(shapes) == post_processed

@@ -1,0 +1,29 @@
+"""From logits to scores in 0..1, and back."""
+
+import math
+
+import numpy as np
+
+from edge_infer.types import Array
+
+
+def sigmoid(logits: Array) -> Array:
+    """Each score on its own."""
+    with np.errstate(over="ignore"):  # exp(-x) = inf is a score of 0
+        scores: Array = 1.0 / (1.0 + np.exp(-logits))
+    return scores
+
+
+def softmax(logits: Array) -> Array:
+    """Scores along the last axis, which sum to 1."""
+    with np.errstate(invalid="ignore"):  # inf - inf: NaN, which is no score
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scores: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return scores
+
+
+def logit(score: float) -> float:
+    """The logit whose sigmoid is a score; +-80, where float32 knows no difference any more, for 1 and 0."""
+    if score <= 0.0:
+        return -80.0
+    return 80.0 if score >= 1.0 else math.log(score / (1.0 - score))
