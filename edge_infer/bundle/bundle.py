@@ -1,14 +1,16 @@
 """A model on disk: a bundle folder with its manifest, or a bare .tflite file."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_infer import config
-from edge_infer.bundle.manifest import Decode, Golden, Manifest, Prepare
-from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.bundle.manifest import MANIFEST, Decode, Golden, Manifest, Prepare
+from edge_infer.bundle.manifest_file import MAX_FILE_BYTES, paths_in, read_manifest
+from edge_infer.catalogue.places import pulled
+from edge_infer.errors import ModelError
 from edge_infer.types import ModelId
 
-MANIFEST = "manifest.yaml"
+USED_LATER = "decode."  # whoever uses these files asks for them: a gallery may be made later
 EDGETPU_SUFFIX = "_edgetpu"  # how edgetpu_compiler names its output
 
 
@@ -63,31 +65,34 @@ class Bundle:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """The bundle at a folder, its manifest, or a bare .tflite file.
+    """The bundle at a folder, its manifest, or a bare .tflite file; or the one of this name that was pulled.
 
     Raises:
         UnavailableError: nothing is there.
         ModelError: the folder holds no manifest, or names files that it does not hold.
-        ConfigError: the manifest is wrong; each problem with its place.
+        ConfigError: the manifest is wrong, or leads out of its folder; each problem with its place.
     """
     if not path.exists():
-        raise UnavailableError(f"there is no model at {path}: give a .tflite file or a bundle folder with a {MANIFEST}")
+        path = pulled(path)
     if path.is_file() and path.name != MANIFEST:
         return _bare(path)
     manifest = path if path.is_file() else path / MANIFEST
     if not manifest.is_file():
         raise ModelError(f"the folder {path} holds no {MANIFEST}: give a .tflite file or a bundle folder")
-    return _described(manifest, config.load(manifest, Manifest))
+    return _described(manifest, read_manifest(manifest))
 
 
 def _described(path: Path, manifest: Manifest) -> Bundle:
     files = {manifest.model.file: manifest.model.sha256}
     if manifest.model.edgetpu:
         files[manifest.model.edgetpu.file] = manifest.model.edgetpu.sha256
-    parts = [*files, manifest.labels, manifest.golden.file if manifest.golden else None]
-    missing = [str(part) for part in parts if part is not None and not part.is_file()]
+    parts = [part for key, part in paths_in(manifest) if not key.startswith(USED_LATER)]
+    missing = [str(part) for part in parts if not os.path.isfile(part)]  # noqa: PTH113 - Path.is_file may raise
     if missing:
         raise ModelError(f"the bundle {manifest.name} names files that are not there: {', '.join(missing)}")
+    for part in parts:
+        if part not in files and part.stat().st_size > MAX_FILE_BYTES:  # read_model bounds those
+            raise ModelError(f"{part} has more than {MAX_FILE_BYTES} bytes: this is no file of a bundle")
     return Bundle(
         name=manifest.name,
         version=manifest.version,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+MANIFEST = "manifest.yaml"  # what a bundle's folder holds
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 Side = Annotated[int, Meta(ge=1, le=8192)]
 Roi = tuple[float, float, float, float]
@@ -14,8 +15,11 @@ class Prepare(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a picture becomes the model's input; what is not said comes from the model file."""
 
     resize: Annotated[
-        Literal["stretch", "letterbox", "letterbox-topleft"] | None,
-        Meta(description="stretch to the input's size, or keep the aspect and pad"),
+        Literal["stretch", "letterbox", "letterbox-topleft", "crop"] | None,
+        Meta(
+            description="stretch to the input's size; keep the aspect and pad, or use the middle only",
+            examples=["letterbox"],
+        ),
     ] = None
     pad: Annotated[int, Meta(ge=0, le=255, description="grey level of the padding")] | None = None
     color: Annotated[
@@ -56,57 +60,98 @@ class Decode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nms: Annotated[
         Literal["weighted", "plain"] | None, Meta(description="average overlapping boxes, or keep the best")
     ] = None
+    agnostic: Annotated[
+        bool | None, Meta(description="overlapping boxes are one object even where their classes differ")
+    ] = None
+    activation: Annotated[
+        Literal["none", "sigmoid", "softmax"] | None,
+        Meta(description="what makes scores of the outputs; normally found from the model"),
+    ] = None
+    names: Annotated[tuple[str, ...] | None, Meta(description="of the numbers that a regression gives")] = None
+    units: Annotated[tuple[str, ...] | None, Meta(description="of these numbers")] = None
     allow: Annotated[tuple[str, ...] | None, Meta(description="report only these classes, by label or number")] = None
     deny: Annotated[tuple[str, ...] | None, Meta(description="never report these classes")] = None
+    gallery: Annotated[
+        Path | None, Meta(description="known pictures that embeddings are compared with (docs/gallery.md)")
+    ] = None
+    match: Annotated[
+        Literal["nearest", "mean"] | None,
+        Meta(description="compare embeddings with the nearest picture of each label, or with the mean of all"),
+    ] = None
 
 
 class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the model comes from."""
 
-    package: str | None = None
-    version: str | None = None
-    url: str | None = None
-    file: str | None = None
-    sha256: str | None = None
-    note: str | None = None
+    package: Annotated[str | None, Meta(description="that carries it")] = None
+    version: Annotated[str | None, Meta(description="of the package")] = None
+    url: Annotated[str | None, Meta(description="where it was fetched")] = None
+    file: Annotated[str | None, Meta(description="its name there")] = None
+    sha256: Annotated[str | None, Meta(description="of that file, which may have been changed since")] = None
+    note: Annotated[str | None, Meta(description="anything else, such as what was done to it")] = None
 
 
 class ModelPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model file of the bundle."""
 
-    file: Path
-    sha256: str
+    file: Annotated[Path, Meta(description="in the bundle's folder")]
+    sha256: Annotated[str, Meta(description="of the file; another one is refused")]
 
 
 class ModelFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The model for the CPU, and perhaps the same model compiled for the Edge TPU."""
 
-    file: Path
-    sha256: str
-    edgetpu: ModelPart | None = None
+    file: Annotated[Path, Meta(description="in the bundle's folder")]
+    sha256: Annotated[str, Meta(description="of the file; another one is refused")]
+    edgetpu: Annotated[ModelPart | None, Meta(description="the same model, compiled for the Edge TPU")] = None
 
 
 class Golden(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Pictures and what the model must say about them."""
+    """Pictures and what the model must say about them; docs/bundle.md has what the limits were measured on."""
 
-    file: Path
-    compare: Literal["boxes"]
-    min_iou: Annotated[float, Meta(ge=0.0, le=1.0, description="of each expected box with the found one")] = 0.85
-    score_tolerance: Annotated[float, Meta(ge=0.0, le=1.0, description="runtimes differ by up to 0.1")] = 0.1
+    file: Annotated[Path, Meta(description="in the bundle's folder")]
+    compare: Annotated[
+        Literal["boxes", "classes", "mask", "keypoints", "embedding", "measurements", "tensors"],
+        Meta(description="what is expected: the prediction of the task"),
+    ]
+    min_iou: Annotated[Score, Meta(description="boxes, mask: overlap of what is expected with what is found")] = 0.85
+    score_tolerance: Annotated[
+        Score, Meta(description="boxes, classes, keypoints: of a score; runtimes differ by up to 0.1")
+    ] = 0.1
+    min_agreement: Annotated[Score, Meta(description="mask: part of the pixels that are of the expected class")] = 0.97
+    max_distance: Annotated[
+        Annotated[float, Meta(ge=0.0)],
+        Meta(description="boxes, keypoints: of a point from its place, as a part of the object's longer side"),
+    ] = 0.06
+    min_cosine: Annotated[Score, Meta(description="embedding: of the angle to the expected vector")] = 0.98
+    tolerance: Annotated[
+        Annotated[float, Meta(ge=0.0)],
+        Meta(description="measurements: of a value, as a part of it"),
+    ] = 0.1
+    min_tolerance: Annotated[
+        Annotated[float, Meta(ge=0.0)], Meta(description="measurements: never less than this, in their unit")
+    ] = 0.0
+    max_error: Annotated[
+        Annotated[float, Meta(ge=0.0)],
+        Meta(description="tensors: root of the summed squares of what is off, as a part of that of the values"),
+    ] = 0.25
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """manifest.yaml of a bundle."""
 
-    schema: Literal["edge-infer/bundle@1"]
+    schema: Annotated[Literal["edge-infer/bundle@1"], Meta(description="of this file's format")]
     name: Annotated[str, Meta(min_length=1, description="what results call the model")]
     version: Annotated[str, Meta(description="semantic version")]
     sequence: Annotated[int, Meta(ge=1, description="grows with each release; an update never goes back")]
-    task: Literal["classify", "detect", "segment", "pose", "embed", "regress", "tensors"]
-    license: str
-    source: Origin | None = None
-    model: ModelFiles
-    preprocess: Prepare = Prepare()
-    decode: Decode = Decode()
+    task: Annotated[
+        Literal["classify", "detect", "segment", "pose", "embed", "regress", "tensors"],
+        Meta(description="what kind of prediction the model makes"),
+    ]
+    license: Annotated[str, Meta(description="of the model, such as Apache-2.0; unknown: nobody has said")]
+    source: Annotated[Origin | None, Meta(description="where the model comes from")] = None
+    model: Annotated[ModelFiles, Meta(description="the model files")]
+    preprocess: Annotated[Prepare, Meta(description="how a picture becomes the input")] = Prepare()
+    decode: Annotated[Decode, Meta(description="how the outputs become a prediction")] = Decode()
     labels: Annotated[Path | None, Meta(description="one label a line, in the order of the classes")] = None
-    golden: Golden | None = None
+    golden: Annotated[Golden | None, Meta(description="pictures and what the model must say about them")] = None

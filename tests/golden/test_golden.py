@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +21,17 @@ def detections(
     return Detections(boxes, np.float32(scores), np.array(class_ids, int), ("x",) * len(boxes))
 
 
-def saying(*predictions: Prediction | None) -> Callable[[Array], Any]:
+class saying:  # noqa: N801 - reads like what it is: a model, saying these
     """A model that answers with one prediction after the other."""
-    waiting = iter(predictions)
-    return lambda _frame: SimpleNamespace(prediction=next(waiting))
+
+    def __init__(self, *predictions: Prediction | None) -> None:
+        self._waiting = iter(predictions)
+
+    def __call__(self, _frame: Array) -> Any:
+        return SimpleNamespace(prediction=next(self._waiting))
+
+    def forget(self) -> None:
+        """It remembers nothing."""
 
 
 @pytest.fixture
