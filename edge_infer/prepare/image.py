@@ -4,6 +4,7 @@ What decides the numbers (measured, docs/accuracy.md): stretch unless the model 
 resize before the colour conversion.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -12,9 +13,10 @@ import cv2
 import numpy as np
 
 from edge_infer.errors import InputError, ModelError
+from edge_infer.pictures import to_bgr
 from edge_infer.types import Array, Geometry, Size, TensorSpec
 
-Resize: TypeAlias = Literal["stretch", "letterbox", "letterbox-topleft"]
+Resize: TypeAlias = Literal["stretch", "letterbox", "letterbox-topleft", "crop"]
 Color: TypeAlias = Literal["rgb", "bgr", "gray"]
 
 STORED_TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float16, np.float32)  # what cv2.LUT makes
@@ -25,7 +27,8 @@ class ImageOptions:
     """How a picture becomes an input.
 
     Attributes:
-        resize: `stretch` to the input's size, or keep the aspect and pad (`letterbox` centred)
+        resize: `stretch` to the input's size, keep the aspect and pad (`letterbox` centred), or take the middle only
+            (`crop`)
         pad: grey level of the padding, 0..255
         color: order of the channels that the model was trained with; None: rgb, or gray for one channel
         mean, std: `(x - mean) / std` of 0..255 values, one or three numbers; None: not known
@@ -41,7 +44,7 @@ class ImageOptions:
 
 
 class ImagePreparer:
-    """Makes `(1, height, width, channels)` inputs (or `(1, height, width)`) from BGR pictures of any size."""
+    """Makes `(1, height, width, channels)`, `(1, 3, height, width)` or `(1, height, width)` inputs of BGR pictures."""
 
     def __init__(self, spec: TensorSpec, options: ImageOptions) -> None:
         self.spec = spec
@@ -50,6 +53,7 @@ class ImagePreparer:
         self.color = options.color or ("gray" if self.channels == 1 else "rgb")
         if (self.color == "gray") != (self.channels == 1):
             raise ModelError(f"color is {self.color}, but input '{spec.name}' has {self.channels} channels")
+        self._channels_first = self.channels > 1 and spec.shape[-1] != self.channels
         self._table = value_table(spec, options.mean, options.std)
         shape = (self.size[1], self.size[0], 3)
         self._resized = np.full(shape, options.pad, np.uint8)
@@ -61,16 +65,19 @@ class ImagePreparer:
         The tensor is only valid until the next call: it is a buffer that is used again.
 
         Raises:
-            InputError: not a `(height, width, 3) uint8` picture, or the region of interest lies outside it.
+            InputError: not a `uint8` picture (BGR, BGRA or grey), or the region of interest lies outside it.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise InputError(f"a picture is (height, width, 3) uint8 BGR; this one is {image.shape} {image.dtype}")
+        image = to_bgr(image)
         part, origin = crop(image, self.options.roi)
+        if self.options.resize == "crop":
+            part, origin = middle(part, origin, self.size)
         geometry = fit(
             (image.shape[1], image.shape[0]), (part.shape[1], part.shape[0]), origin, self.size, self.options
         )
         colored = self._recolor(self._resize(part, geometry))
         tensor = colored if self._table is None else cv2.LUT(colored, self._table)
+        if self._channels_first:
+            tensor = np.stack(cv2.split(tensor))
         return tensor.reshape(self.spec.shape), geometry
 
     def _resize(self, part: Array, geometry: Geometry) -> Array:
@@ -104,13 +111,16 @@ def image_layout(spec: TensorSpec) -> tuple[Size, int]:
         return (shape[2], shape[1]), shape[3]
     if len(shape) == 3 and shape[0] == 1 and min(shape) > 0:
         return (shape[2], shape[1]), 1
+    if len(shape) == 4 and shape[:2] == (1, 3) and min(shape) > 0:  # what PyTorch's own converter leaves as it is
+        return (shape[3], shape[2]), 3
     raise ModelError(
-        f"input '{spec.name}' has shape {list(shape)}; a picture needs [1, height, width, 3 or 1] or [1, height, width]"
+        f"input '{spec.name}' has shape {list(shape)}; a picture needs [1, height, width, 3 or 1], "
+        "[1, 3, height, width] or [1, height, width]"
     )
 
 
 def crop(image: Array, roi: tuple[float, float, float, float] | None) -> tuple[Array, tuple[int, int]]:
-    """The part of the picture inside `roi` (a view), and its origin.
+    """The part of the picture inside `roi` (a view, from whole pixel to whole pixel), and its origin.
 
     Raises:
         InputError: the region is empty or not inside the picture.
@@ -118,10 +128,26 @@ def crop(image: Array, roi: tuple[float, float, float, float] | None) -> tuple[A
     if roi is None:
         return image, (0, 0)
     height, width = image.shape[:2]
+    shown = ",".join(f"{v:g}" for v in roi)
+    if not all(map(math.isfinite, roi)):
+        raise InputError(f"roi {shown} holds what is no number: give x0,y0,x1,y1 in pixels")
     x0, y0, x1, y1 = (round(v) for v in roi)
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise InputError(f"roi {x0},{y0},{x1},{y1} does not lie inside the picture, which is {width}x{height}")
+        why = ": it holds no pixel, give x0 < x1 and y0 < y1" if x0 >= x1 or y0 >= y1 else ""
+        raise InputError(f"roi {shown} does not lie inside the picture, which is {width}x{height}{why}")
     return image[y0:y1, x0:x1], (x0, y0)
+
+
+def middle(part: Array, origin: tuple[int, int], input_size: Size) -> tuple[Array, tuple[int, int]]:
+    """The largest part in the middle that has the input's proportions (a view), and its origin.
+
+    Source: torchvision's Resize and CenterCrop, as Ultralytics' classifiers have them.
+    """
+    height, width = part.shape[:2]
+    factor = min(width / input_size[0], height / input_size[1])
+    columns, rows = (max(1, round(side * factor)) for side in input_size)
+    x, y = (width - columns) // 2, (height - rows) // 2
+    return part[y : y + rows, x : x + columns], (origin[0] + x, origin[1] + y)
 
 
 def fit(
@@ -130,13 +156,13 @@ def fit(
     """How a part of a frame is placed in the input."""
     scale = (input_size[0] / part_size[0], input_size[1] / part_size[1])
     pad = (0, 0)
-    if options.resize != "stretch":
+    if options.resize in ("letterbox", "letterbox-topleft"):
         factor = min(scale)
         placed = tuple(max(1, round(side * factor)) for side in part_size)
         scale = (placed[0] / part_size[0], placed[1] / part_size[1])
         if options.resize == "letterbox":
             pad = ((input_size[0] - placed[0]) // 2, (input_size[1] - placed[1]) // 2)
-    return Geometry(frame_size, input_size, origin, scale, pad)
+    return Geometry(frame_size, input_size, origin, scale, pad, part_size)
 
 
 def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[float] | None) -> Array | None:
@@ -175,6 +201,8 @@ def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[fl
 def _check_normalization(spec: TensorSpec, mean: Sequence[float], std: Sequence[float]) -> None:
     if 0 in std:
         raise ModelError(f"std is 0 for input '{spec.name}': normalisation would divide by zero")
+    if not np.isfinite([*mean, *std]).all():
+        raise ModelError(f"mean or std of input '{spec.name}' is no number: give one number, or one for each channel")
     channels = image_layout(spec)[1]
     if not {len(mean), len(std)} <= {1, channels}:
         raise ModelError(

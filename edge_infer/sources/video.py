@@ -1,5 +1,6 @@
 """Frames of a video file."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Literal
@@ -12,11 +13,23 @@ from edge_infer.sources.quiet import quieten_opencv
 from edge_infer.sources.source import BaseSource, EndOfStream, clocks
 from edge_infer.types import Frame
 
+log = logging.getLogger(__name__)
+
+# Measured: FFmpeg gives up once at a damaged frame and goes on behind it when it is asked again. So many in a row are
+# tried, a second of most videos, while the file promises more.
+DAMAGED_IN_A_ROW = 25
+# Source: FFmpeg, these demuxers read how many frames there are from an index. Of others OpenCV reckons it from duration
+# and rate, so the duration counts; it lasts longer than until the last frame by that one's own time, and by sound.
+INDEXED = frozenset({".avi", ".m4v", ".mov", ".mp4"})
+LAST_S, LAST_SHARE = 1.0, 0.02
 LONGEST_PAUSE = 2.0  # s; a damaged time stamp must not hold up a daemon that wants to stop
 
 
 class VideoSource(BaseSource):
-    """Every frame of a file, in order; none is dropped. A file that was cut off ends where it can no longer be read.
+    """Every frame of a file, in order; none is dropped.
+
+    A damaged frame leaves a gap in the numbers; a file that was cut off ends where it can no longer be read. Both are
+    logged.
 
     Args:
         loop: start again at the end; the numbers go on
@@ -30,7 +43,8 @@ class VideoSource(BaseSource):
         self._path = Path(path)
         self._loop = loop
         self._realtime = pace == "realtime"
-        self._number = -1
+        self._number = -1  # of the frame on which the capture stands
+        self._ahead = False  # it has not been given yet
         quieten_opencv()
         self._open()
 
@@ -49,16 +63,19 @@ class VideoSource(BaseSource):
             decoded, data = self._capture.retrieve()
             if decoded:
                 return Frame(self.name, self._number, data, captured_at, captured_ns, str(self._path))
-            self.skipped["corrupt"] += 1
+            self._leave_out(self._number, 1)
 
     def skip(self, frames: int) -> None:
-        """Leave out the next frames; that costs their decoding alone.
+        """Leave out the next numbers; that costs the decoding of their frames alone.
 
         Raises:
-            EndOfStream: there are not so many.
+            EndOfStream: there is no frame behind them.
         """
-        for _ in range(frames):
-            self._advance()
+        if frames:
+            wanted = self._number + frames + (not self._ahead)
+            while self._number < wanted:
+                self._advance()
+            self._ahead = True
 
     @property
     def position_s(self) -> float | None:
@@ -74,7 +91,7 @@ class VideoSource(BaseSource):
 
     def close(self) -> None:
         """Close the file."""
-        self._loop = self._at_first = False
+        self._loop = self._ahead = False
         self._capture.release()
 
     def _open(self) -> None:
@@ -82,17 +99,51 @@ class VideoSource(BaseSource):
             raise UnavailableError(f"there is no video at {self._path}: check the path")
         # An absolute path: FFmpeg would take what stands before a colon for a protocol.
         self._capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
-        self._at_first = self._capture.grab()
-        self._started = time.monotonic()
-        if not self._at_first:
+        self._first = self._number + 1  # of this round
+        self._at_s: float | None = None  # the time in the video of the frame on which the capture stands
+        if not self._grab():
             self._capture.release()
             raise InputError(f"{self._path} cannot be read as a video: it is damaged, empty, protected or none")
+        self._ahead = True
+        self._started = time.monotonic()
 
     def _advance(self) -> None:
         """Stand on the next frame."""
-        if not self._at_first and not self._capture.grab():
+        if not self._ahead and not self._grab():
+            self._tell_the_end()
             if not self._loop:
                 raise EndOfStream
             self._open()
-        self._at_first = False
-        self._number += 1
+        self._ahead = False
+
+    def _grab(self) -> bool:
+        """Stand on the next frame that can be decoded, if there is one."""
+        following = self._number + 1
+        left = (self.promised or 0) - (following - self._first)
+        for damaged in range(1 + max(0, min(DAMAGED_IN_A_ROW, left - 1))):
+            if self._capture.grab():
+                self._number, self._at_s = following + damaged, self.position_s  # it is 0 after the end
+                if damaged:
+                    self._leave_out(following, damaged)
+                return True
+        return False
+
+    def _leave_out(self, number: int, frames: int) -> None:
+        if not self.skipped["corrupt"]:
+            log.warning(
+                "%s is damaged at frame %d: what cannot be decoded is left out", self._path, number - self._first
+            )
+        self.skipped["corrupt"] += frames
+
+    def _tell_the_end(self) -> None:
+        """Say so, where the file breaks off."""
+        read, promised = self._number + 1 - self._first, self.promised or 0
+        if self._path.suffix.lower() in INDEXED:
+            if read < promised:
+                log.warning("%s ends after frame %d of %d: it was cut off, or is damaged", self._path, read, promised)
+            return
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        lasts, at = promised / fps if fps > 0 else 0.0, self._at_s
+        if at is not None and lasts - at > max(LAST_S, LAST_SHARE * lasts):
+            why = "it was cut off, or is damaged"
+            log.warning("%s ends after frame %d, at %.1f of %.1f s: %s", self._path, read, at, lasts, why)

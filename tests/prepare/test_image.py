@@ -100,10 +100,11 @@ def test_a_region_outside_the_picture_is_refused(roi: tuple[float, float, float,
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
         np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.uint16),
         np.zeros((0, 4, 3), np.uint8),
+        np.zeros((3, 4, 5), np.uint8),
+        np.zeros((1, 4, 5, 3), np.uint8),
     ],
 )
 def test_what_is_no_bgr_picture_is_refused(image: Array) -> None:
@@ -132,7 +133,7 @@ def test_a_colour_that_the_input_cannot_hold_is_refused(channels: int, color: Co
         ImagePreparer(input_spec(channels=channels), ImageOptions(color=color))
 
 
-@pytest.mark.parametrize("shape", [(1, 6, 8, 4), (2, 6, 8, 3), (15600,), (1, 0, 8, 3), (1, 3, 6, 8)])
+@pytest.mark.parametrize("shape", [(1, 6, 8, 4), (2, 6, 8, 3), (15600,), (1, 0, 8, 3), (1, 2, 6, 8)])
 def test_an_input_that_takes_no_picture_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="a picture needs"):
         ImagePreparer(TensorSpec("image", shape, np.dtype(np.uint8)), ImageOptions())
@@ -261,3 +262,54 @@ def test_three_values_for_one_channel_are_refused() -> None:
 def test_an_input_of_another_type_takes_no_pictures(dtype: type) -> None:
     with pytest.raises(ModelError, match="takes no pictures"):
         ImagePreparer(input_spec(dtype=dtype), ImageOptions(mean=(0.0,), std=(1.0,)))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((6, 8), 90, np.uint8),
+        np.full((6, 8, 1), 90, np.uint8),
+        np.full((6, 8, 4), (90, 90, 90, 0), np.uint8),
+        np.full((12, 16, 3), 90, np.uint8)[::2, ::-2],
+    ],
+    ids=["grey", "one channel", "transparent", "a view"],
+)
+def test_grey_pictures_pictures_with_alpha_and_views_are_served(image: Array) -> None:
+    tensor, geometry = ImagePreparer(input_spec(), ImageOptions())(image)
+    assert np.array_equal(tensor[0], np.full((6, 8, 3), 90, np.uint8))
+    assert geometry.frame_size == (8, 6)
+
+
+@pytest.mark.parametrize(
+    ("image", "advice"),
+    [
+        (np.zeros((4, 4, 3), np.float32), r"give \(image \* 255\)"),
+        (np.zeros((4, 4, 3), np.uint16), "image >> 8"),
+        (np.zeros((4, 4, 3), np.int64), r"image\.astype"),
+        (np.zeros((3, 4, 5), np.uint8), r"transpose\(1, 2, 0\)"),
+        (np.zeros((1, 4, 5, 3), np.uint8), r"image\[0\]"),
+        (np.zeros((0, 4, 3), np.uint8), "without a single pixel"),
+    ],
+)
+def test_what_is_no_picture_is_told_how_to_become_one(image: Array, advice: str) -> None:
+    with pytest.raises(InputError, match=advice):
+        ImagePreparer(input_spec(), ImageOptions())(image)
+
+
+@pytest.mark.parametrize("roi", [(float("nan"), 0, 5, 5), (0, 0, float("inf"), 5)])
+def test_a_region_that_is_no_number_is_refused(roi: tuple[float, float, float, float]) -> None:
+    with pytest.raises(InputError, match=r"holds what is no number: give x0,y0,x1,y1 in pixels"):
+        ImagePreparer(input_spec(), ImageOptions(roi=roi))(picture(20, 10))
+
+
+def test_a_region_goes_from_whole_pixel_to_whole_pixel_and_must_hold_one() -> None:
+    _, geometry = ImagePreparer(input_spec(), ImageOptions(roi=(3.6, 2.2, 12.4, 8.4)))(picture(20, 10))
+    assert (geometry.origin, geometry.crop) == ((4, 2), (8, 6))
+    with pytest.raises(InputError, match=r"roi 1.1,0,1.3,10 .* it holds no pixel"):
+        ImagePreparer(input_spec(), ImageOptions(roi=(1.1, 0, 1.3, 10)))(picture(20, 10))
+
+
+@pytest.mark.parametrize(("mean", "std"), [((float("nan"),), (1.0,)), ((0.0,), (float("inf"),))])
+def test_a_normalisation_that_is_no_number_is_refused(mean: tuple[float], std: tuple[float]) -> None:
+    with pytest.raises(ModelError, match="is no number"):
+        value_table(input_spec(), mean, std)

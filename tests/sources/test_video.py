@@ -100,3 +100,69 @@ def test_stream_options_in_the_environment_do_not_spoil_files(tmp_path: Path, mo
 
 def test_the_clips_of_these_tests_have_the_rate_they_claim(clip: Path) -> None:
     assert cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FPS) == 20.0
+
+
+@pytest.mark.parametrize(("suffix", "fourcc"), [(".avi", "MJPG"), (".mkv", "MJPG")])
+def test_a_video_that_breaks_off_gives_what_it_has_and_says_where_it_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str, fourcc: str
+) -> None:
+    path = write_clip(tmp_path / f"clip{suffix}", fourcc, fps=1.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with VideoSource(path) as source:
+        frames = list(source)
+    assert 0 < len(frames) < len(LEVELS)
+    assert len(caplog.records) == 1
+    where = f"of {len(LEVELS)}" if suffix == ".avi" else f", at {len(frames) - 1:.1f} of {len(LEVELS):.1f} s"
+    assert f"clip{suffix} ends after frame {len(frames)} {where}".replace(" ,", ",") in caplog.text
+    assert "it was cut off, or is damaged" in caplog.text
+
+
+def test_a_whole_video_ends_without_a_word(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with VideoSource(clip, loop=True) as source:
+        for _ in range(3 * len(LEVELS)):
+            source.read()
+    assert len(list(VideoSource(clip))) == len(LEVELS)
+    assert not caplog.records
+
+
+def damage(path: Path, number: int) -> Path:
+    """Make one frame of an AVI unreadable."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"movi")
+    for _ in range(number + 1):
+        place = content.index(b"00dc", place + 1)
+    size = int.from_bytes(content[place + 4 : place + 8], "little")
+    content[place + 8 : place + 8 + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_damaged_frame_is_left_out_and_those_behind_it_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = damage(write_clip(tmp_path / "clip.avi"), 3)
+    with VideoSource(path) as source:
+        frames = list(source)
+    assert [frame.number for frame in frames] == [n for n in range(len(LEVELS)) if n != 3]
+    assert source.skipped == {"corrupt": 1}
+    assert "clip.avi is damaged at frame 3" in caplog.text
+    levels = [level for n, level in enumerate(LEVELS) if n != 3]
+    assert [float(frame.data.mean()) for frame in frames] == pytest.approx(levels, abs=4)
+
+
+@pytest.mark.parametrize("skipped", range(len(LEVELS)))
+def test_numbers_are_skipped_not_frames(tmp_path: Path, skipped: int) -> None:
+    path = damage(write_clip(tmp_path / "clip.avi"), 3)
+    with VideoSource(path) as source:
+        source.skip(skipped)
+        assert source.read().number == (4 if skipped == 3 else skipped)
+        source.skip(0)
+        rest = [frame.number for frame in source]
+    assert rest == [n for n in range(len(LEVELS)) if n > skipped and n not in (3, 4 if skipped == 3 else 3)]
+
+
+def test_who_skips_beyond_the_end_is_told(clip: Path) -> None:
+    with VideoSource(clip) as source:
+        source.read()
+        with pytest.raises(EndOfStream):
+            source.skip(len(LEVELS))
