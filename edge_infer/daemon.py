@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,13 @@ from edge_infer.health.growth import Growth
 from edge_infer.health.process import clock_state
 from edge_infer.orders import orders
 from edge_infer.pipelines import Pipelines
+from edge_infer.registry import make_sinks
 from edge_infer.reloading import Reloading
 from edge_infer.report import Report
 from edge_infer.settings import Settings, load_settings
 from edge_infer.supervisor import Supervisor
 from edge_infer.tuning import live_part
-from edge_infer.types import Result
+from edge_infer.types import Frame, Result
 from edge_infer.wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -36,17 +37,26 @@ PATIENCE_S = 120.0  # for a command that loads models: 30 s for each of a few
 class Daemon:
     """Everything that runs on one device; `run` returns when all sources have ended or `stop` was called.
 
-    `file` is what `reload` reads again. `restarting` says after `run` that a command wants a new process.
+    `file` is what `reload` reads again; those in `show` get the name of a pipeline, each of its frames and its result.
+    `restarting` says after `run` that a command wants a new process.
     """
 
     def __init__(
-        self, settings: Settings, *, file: Path | None = None, stdout: bool = False, must_open: bool = False
+        self,
+        settings: Settings,
+        *,
+        file: Path | None = None,
+        stdout: bool = False,
+        must_open: bool = False,
+        show: Sequence[Callable[[str, Frame, Result], object]] = (),
     ) -> None:
         self.settings = settings
         self.restarting = False
         self._file = file
         self._errands = Errands()
-        self.pipelines = Pipelines(settings.pipelines, self._publish, self._publish_picture, must_open=must_open)
+        self.pipelines = Pipelines(
+            settings.pipelines, self._publish, self._publish_picture, must_open=must_open, show=show
+        )
         self.commands = self._make_commands(settings.mqtt.root) if settings.mqtt else None
         self.publisher = (
             MqttPublisher(
@@ -62,7 +72,8 @@ class Daemon:
         )
         self.lines = [LinesSink(settings.file.path, settings.file.max_bytes)] if settings.file else []
         self.lines += [LinesSink(None)] if stdout else []
-        self.sinks: list[Sink] = [*self.lines, *([self.publisher] if self.publisher else [])]
+        self.plugged = make_sinks(settings.sinks)
+        self.sinks: list[Sink] = [*self.lines, *([self.publisher] if self.publisher else []), *self.plugged]
         self._stopping = threading.Event()
         self._reloading = Reloading(self._rehearse, self._take_over, self._errands)
         self.growth = Growth()
@@ -190,6 +201,7 @@ class Daemon:
         self.pipelines.refuse_late_pictures()
         reasons = {pipeline.name: trouble for pipeline in self.pipelines if (trouble := pipeline.trouble())}
         reasons |= {f"file {sink.path}" if sink.path else "stdout": sink.trouble for sink in self.lines if sink.trouble}
+        reasons |= {f"sink {sink.name}": sink.trouble for sink in self.plugged if sink.trouble}
         if self.publisher and self.publisher.outbox_trouble:
             reasons["outbox"] = self.publisher.outbox_trouble
         reasons |= {"prometheus": self._doors.trouble} if self._doors.trouble else {}

@@ -1,7 +1,7 @@
 """One model file on one runtime, ready to be asked about frames."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edge_infer.feeding import Feeder
 from edge_infer.kinds.kind import Recipe
 from edge_infer.kinds.registry import kind_of
 from edge_infer.recipe import make_recipe
-from edge_infer.runtime.runtime import NO_REDUCTION, Runtime
+from edge_infer.runtime.runtime import NO_REDUCTION, Reduce, Runtime
 from edge_infer.types import Array, Frame, ModelId, Result
 
 
@@ -38,6 +38,7 @@ class Engine:
     runtime: Runtime
     feed: Feeder
     decode: Decoder
+    reduce: Mapping[int, Reduce]
 
     @classmethod
     def of(cls, use: Use, file: ModelFile, runtime: Runtime, warm_shapes: Sequence[tuple[int, ...]]) -> "Engine":
@@ -49,7 +50,8 @@ class Engine:
         recipe = make_recipe(use.bundle, file, use.prepare, use.decode, use.labels)
         feeder = Feeder(runtime.inputs, runtime.outputs, recipe.prepare, recipe.inputs, recipe.state)
         decoder = kind_of(recipe.kind).build(recipe, runtime.outputs, warm_shapes)
-        return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, feeder, decoder)
+        reduce = {place: _sound(act) for place, act in getattr(decoder, "reduce", NO_REDUCTION).items()}
+        return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, feeder, decoder, reduce)
 
     def answer(self, frame: Frame) -> Result:
         """The result for one frame, with the time of each stage.
@@ -62,10 +64,14 @@ class Engine:
         started = time.perf_counter()
         tensors, geometry = self.feed(frame)
         prepared = time.perf_counter()
-        outputs = self.runtime.run(tensors, getattr(self.decode, "reduce", NO_REDUCTION))
+        outputs = self.runtime.run(tensors, self.reduce)
         self.feed.keep(outputs)
         inferred = time.perf_counter()
-        nonsense = None if self.recipe.task == "tensors" else self._nonsense(outputs)
+        meant = getattr(self.decode, "meant", list)(outputs)  # the rest may be memory that nobody has written
+        nonsense = self._nonsense(meant)
+        if nonsense:
+            self.feed.forget()  # a state that is no number would stay none
+            nonsense = nonsense if self.recipe.task != "tensors" else None  # which are given as they are
         prediction = None if nonsense else self.decode(outputs, geometry)
         decoded = time.perf_counter()
         return Result.of(
@@ -86,8 +92,21 @@ class Engine:
     def _nonsense(self, outputs: Sequence[Array]) -> str | None:
         """What is wrong with outputs that no decoder can make sense of."""
         for place, output in enumerate(outputs):
-            # The minimum of numbers is NaN where one of them is, and faster than asking each.
-            if output.dtype.kind == "f" and output.size and np.isnan(output.min()):
+            if has_nan(output):
                 name = self.runtime.outputs[place].name
                 return f"the model's output '{name}' is not a number (NaN): its weights or its input are broken"
         return None
+
+
+def has_nan(values: Array) -> bool:
+    """True where one of them is not a number: their minimum is none then, and faster to find than asking each."""
+    return values.dtype.kind == "f" and values.size > 0 and bool(np.isnan(values.min()))
+
+
+def _sound(reduce: Reduce) -> Reduce:
+    """The same, but what is not a number stays none: a reduction would hide it."""
+
+    def act(stored: Array) -> Array:
+        return np.array(np.nan, np.float32) if has_nan(stored) else reduce(stored)
+
+    return act

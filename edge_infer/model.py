@@ -44,8 +44,14 @@ class ModelOptions(TypedDict, total=False):
     top_k: int
     iou: float
     nms: str
+    agnostic: bool
+    activation: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
     allow: tuple[str, ...]
     deny: tuple[str, ...]
+    gallery: str | Path
+    match: str
 
 
 class Model:
@@ -146,6 +152,8 @@ class Model:
         data = read_image(Path(image)) if isinstance(image, str | Path) else image
         frame = Frame("call", self._calls, data, time.time(), time.monotonic_ns(), path)
         self._calls += 1
+        if path:
+            self.forget()  # a picture of its own; arrays may be a stream
         return self.predict(frame)
 
     def predict(self, frame: Frame) -> Result:
@@ -195,6 +203,13 @@ class Model:
             self._cpu.runtime.close()
             self._cpu = None
 
+    def forget(self) -> None:
+        """Begin anew: a model that is fed with what it said about the last frame forgets that."""
+        if self._accelerated:
+            self._accelerated.forget()
+        if self._cpu:
+            self._cpu.feed.forget()
+
     def close(self) -> None:
         """Free the runtime."""
         self._closed = True
@@ -228,7 +243,7 @@ def load(
     """A model from a bundle folder or a .tflite file.
 
     Args:
-        path: the folder or file
+        path: the folder or file, or the name of a model that was pulled (docs/models.md)
         device: `auto` (Edge TPUs if there are any and the model has a file for them), `cpu`,
             `edgetpu[:usb|:pci][:N]`, or `external` (the library that `delegate` names)
         threads: CPU threads for one inference

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -18,7 +18,7 @@ from edge_infer.settings import ImagesSettings, PipelineSettings, StillSettings,
 from edge_infer.snapshots import Snapshots
 from edge_infer.sources.pace import RateLimit
 from edge_infer.tuning import tuned, values
-from edge_infer.types import Result
+from edge_infer.types import Frame, Result
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ ALL = "all"  # in a command: every pipeline
 class Pipelines:
     """Starts, changes and ends pipelines; for one thread.
 
-    `publish` gets results, `publish_picture` JPEGs, each with the name of the pipeline. `settings` are those in force.
+    `publish` gets results, `publish_picture` JPEGs, each with the name of the pipeline; those in `show` get each frame
+    with its result. `settings` are those in force.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Pipelines:
         publish_picture: Callable[[bytes, str], object],
         *,
         must_open: bool = False,
+        show: Sequence[Callable[[str, Frame, Result], object]] = (),
     ) -> None:
         self.settings = dict(settings)
+        self._show = show
         self._ended_results = 0  # of pipelines that are no more
         self._publish = publish
         self._publish_picture = publish_picture
@@ -53,8 +56,14 @@ class Pipelines:
 
     def _make(self, name: str, settings: PipelineSettings, *, must_open: bool = False) -> Pipeline:
         self._files[name] = fingerprint(settings)
-        show = Snapshots(lambda jpeg: self._publish_picture(jpeg, name), settings.snapshot_s)
-        self._snapshots[name] = show
+        snapshots = Snapshots(lambda jpeg: self._publish_picture(jpeg, name), settings.snapshot_s)
+        self._snapshots[name] = snapshots
+
+        def show(frame: Frame, result: Result) -> None:
+            snapshots(frame, result)
+            for each in self._show:
+                each(name, frame, result)
+
         pipeline = Pipeline(
             name,
             partial(make_source, settings.source, name),
@@ -189,8 +198,9 @@ def fingerprint(settings: PipelineSettings) -> Fingerprint:
     """What tells whether files of the model were replaced; nothing where they cannot be read."""
     found = set()
     with suppress(EdgeInferError, OSError):
-        files = open_bundle(settings.model.path).files
-        for path in (*files, settings.model.labels) if settings.model.labels else files:
+        bundle = open_bundle(settings.model.path)
+        gallery = settings.decode.gallery or bundle.decode.gallery  # last: it may be made later
+        for path in filter(None, (*bundle.files, settings.model.labels, gallery)):
             status = path.stat()
             found.add((path, status.st_mtime_ns, status.st_size, status.st_ino))
     return frozenset(found)

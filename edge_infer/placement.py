@@ -6,10 +6,13 @@ from typing import TypeAlias
 
 from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.exports import read_export
+from edge_infer.bundle.metadata import read_metadata
 from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.engine import Engine, Use
 from edge_infer.errors import DelegateError, ModelError, UsageError
 from edge_infer.feeding import input_shapes
+from edge_infer.kinds.kind import Clues
+from edge_infer.recipe import find_kind
 from edge_infer.runtime.delegate import EXTERNAL, AbsentError, find_accelerators
 from edge_infer.runtime.interpreter import InterpreterRuntime
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
@@ -51,6 +54,11 @@ class Accelerated:
                 raise refusal
             self._engine = Engine.of(self._use, self._file, self.runtime, self.runtime.warm_shapes)
         return self._engine
+
+    def forget(self) -> None:
+        """Begin anew, where the model is fed with what it said before."""
+        if self._engine:
+            self._engine.feed.forget()
 
 
 Placed: TypeAlias = tuple[Accelerated | None, Callable[[], Engine] | None, DelegateError | None]
@@ -134,8 +142,12 @@ def _on_cpu(use: Use, file: ModelFile, where: Where) -> Engine:
 
 
 def _shapes(use: Use, file: ModelFile) -> tuple[tuple[int, ...], ...]:
-    export = read_export(file)
-    return input_shapes(file, use.prepare.size or use.bundle.prepare.size, export.size if export else None)
+    size = use.prepare.size or use.bundle.prepare.size
+    export, usual = read_export(file), None
+    if size is None and any(spec.signature for spec in file.inputs):
+        kind = find_kind(use.bundle, Clues(file, read_metadata(file), export), use.decode.kind, {})
+        usual = export.size if export else kind.usual_prepare.size
+    return input_shapes(file, size, usual)
 
 
 def _accelerated_file(

@@ -1,14 +1,19 @@
 """From what a configuration says to the thing itself."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_infer import config
+from edge_infer import config, plugins
 from edge_infer import settings as s
-from edge_infer.errors import ModelError, UsageError
+from edge_infer.deliver.apart import SinkApart
+from edge_infer.deliver.sink_kind import PluggedSink, SinkKind
+from edge_infer.errors import EdgeInferError, ModelError, SourceError, UnavailableError, UsageError
 from edge_infer.model import Model, load
 from edge_infer.sources.address import kind_of, mask
 from edge_infer.sources.source import BaseSource
+from edge_infer.sources.source_kind import PluggedSource, SourceKind
 
 _KINDS: dict[str, type[s.SourceSettings]] = {
     "camera": s.CameraSettings,
@@ -24,7 +29,8 @@ def open_source(address: str | int | Path, *, name: str = "", **options: Any) ->
     """A source from its address, for `with`, iteration, or `stream`.
 
     Args:
-        address: 0, "/dev/video0", "picamera", "rtsp://host/path", "http://host/x.mjpg", "clip.mp4", "photos/", "*.jpg"
+        address: 0, "/dev/video0", "picamera", "rtsp://host/path", "http://host/x.mjpg", "clip.mp4", "photos/", "*.jpg",
+            or "NAME:..." for a plug-in's source
         name: of the source in results; default: made from the address
         options: other fields of the source's settings, such as size or fps (docs/configuration.md)
 
@@ -39,9 +45,14 @@ def open_source(address: str | int | Path, *, name: str = "", **options: Any) ->
 
 def source_settings(address: str | int | Path, kind: str | None = None, **options: Any) -> s.SourceSettings:
     """What a configuration would say about this address."""
+    name, colon, rest = str(address).partition(":")
+    if kind is None and colon and name in plugins.installed(plugins.SOURCES):
+        kind, address = name, rest
     kind = kind or kind_of(str(address))
-    found = _KINDS[kind]
-    if kind == "camera":
+    found = _KINDS.get(kind) or _plugged(kind).settings
+    if kind not in _KINDS:
+        options |= {"uri": str(address)} if address and "uri" in found.__struct_fields__ else {}
+    elif kind == "camera":
         text = str(address)
         options["uri"] = f"/dev/video{text}" if text.isdecimal() else text
     elif kind == "stream":
@@ -98,6 +109,43 @@ def make_source(settings: s.SourceSettings, name: str = "") -> BaseSource:
                 focus=settings.focus,
                 frames=settings.frames,
             )
+        case PluggedSource():
+            return _open_plugged(settings, name)
+
+
+def _plugged(name: str) -> SourceKind:
+    kind = plugins.find(plugins.SOURCES, name, SourceKind)
+    if kind is None:
+        raise UnavailableError(f"no package brings a source '{name}': install the one that does")
+    return kind
+
+
+def _open_plugged(settings: PluggedSource, name: str) -> BaseSource:
+    tag = str(settings.__struct_config__.tag)
+    kind = _plugged(tag)
+    try:
+        return kind.open(settings, name or tag)
+    except EdgeInferError:
+        raise
+    except Exception as error:  # somebody else's code: anything may come
+        raise SourceError(f"the source {name or tag} cannot be opened ({type(error).__name__}: {error})") from error
+
+
+def make_sinks(settings: Sequence[PluggedSink]) -> list[SinkApart]:
+    """The sinks of a configuration, each in a thread of its own; the second of a kind is called `kind-2`.
+
+    Raises:
+        UnavailableError: a plug-in cannot be loaded.
+    """
+    sinks: list[SinkApart] = []
+    tags = [str(one.__struct_config__.tag) for one in settings]
+    kinds = [plugins.find(plugins.SINKS, tag, SinkKind) for tag in tags]
+    for number, (one, tag, kind) in enumerate(zip(settings, tags, kinds, strict=True)):
+        if kind is None:
+            raise UnavailableError(f"no package brings a sink '{tag}': install the one that does")
+        nth = tags[:number].count(tag) + 1
+        sinks.append(SinkApart(tag if nth == 1 else f"{tag}-{nth}", partial(kind.open, one)))
+    return sinks
 
 
 def load_model(settings: s.PipelineSettings) -> Model:

@@ -9,10 +9,14 @@ from msgspec import Meta, Struct
 
 from edge_infer import config
 from edge_infer.bundle.manifest import Decode, Prepare
+from edge_infer.catalogue.places import meant
 from edge_infer.deliver.limits import OutboxSettings
+from edge_infer.deliver.sink_kind import PluggedSink, SinkKind
 from edge_infer.errors import UnavailableError
 from edge_infer.mqtt.broker import Broker
+from edge_infer.plugins import SINKS, SOURCES, Extension
 from edge_infer.runtime.delegate import DEVICE
+from edge_infer.sources.source_kind import PluggedSource, SourceKind
 from edge_infer.wire.topics import NAME
 
 CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
@@ -79,14 +83,20 @@ class StillSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 SourceSettings: TypeAlias = (
-    CameraSettings | PiCameraSettings | StreamSettings | VideoSettings | ImagesSettings | StillSettings
+    CameraSettings | PiCameraSettings | StreamSettings | VideoSettings | ImagesSettings | StillSettings | PluggedSource
 )
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The model of a pipeline."""
 
-    path: Annotated[Path, Meta(description="a bundle folder or a .tflite file", examples=["models/face-detection"])]
+    path: Annotated[
+        Path,
+        Meta(
+            description="a bundle folder, a .tflite file, or a name that `edge-infer models list` shows",
+            examples=["models/face-detection"],
+        ),
+    ]
     device: Annotated[
         str,
         Meta(description="auto, cpu, edgetpu[:usb|:pci][:N], or external (see delegate)", pattern=DEVICE),
@@ -120,7 +130,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source, one model, and what is done with its predictions."""
 
-    source: SourceSettings
+    source: Annotated[SourceSettings, Meta(extra={"more": Extension(SOURCES, SourceKind)})]
     model: ModelSettings
     prepare: Prepare = Prepare()
     decode: Decode = Decode()
@@ -235,6 +245,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mqtt: Annotated[Broker | None, Meta(description="the broker; without it results go to file or stdout only")] = None
     outbox: OutboxSettings = OutboxSettings()
     file: Annotated[FileSettings | None, Meta(description="results as JSON lines, too")] = None
+    sinks: Annotated[
+        tuple[Annotated[PluggedSink, Meta(extra={"more": Extension(SINKS, SinkKind)})], ...],
+        Meta(description="where results go, too: plug-ins, each with its `kind` (docs/plugins.md)"),
+    ] = ()
     health: HealthSettings = HealthSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     commands: CommandSettings = CommandSettings()
@@ -274,4 +288,12 @@ def load_settings(path: Path) -> Settings:
     Raises:
         ConfigError: with every problem and its place.
     """
-    return config.load(path, Settings)
+    settings = config.load(path, Settings)
+    pipelines = {name: _with_model(one, path.parent) for name, one in settings.pipelines.items()}
+    return msgspec.structs.replace(settings, pipelines=pipelines)
+
+
+def _with_model(pipeline: PipelineSettings, folder: Path) -> PipelineSettings:
+    """The pipeline, its model called by name where the file in `folder` says that."""
+    path = meant(pipeline.model.path, folder)
+    return msgspec.structs.replace(pipeline, model=msgspec.structs.replace(pipeline.model, path=path))

@@ -1,4 +1,4 @@
-"""What holds for every source, runtime and sink: checks for those who write their own.
+"""What holds for every source, runtime, decoder and sink: checks for those who write their own.
 
 Each is a plain function for any test framework; it opens the thing, tries it, closes it, and raises AssertionError with
 what was found where something else was expected.
@@ -7,20 +7,34 @@ what was found where something else was expected.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
+from edge_infer.decode.decoder import Decoder
 from edge_infer.deliver.sink import Sink
-from edge_infer.errors import ModelError, SourceError
+from edge_infer.errors import EdgeInferError, ModelError, SourceError
 from edge_infer.runtime.fake import FakeRuntime
 from edge_infer.runtime.runtime import Runtime
 from edge_infer.sources.source import EndOfStream, Source
-from edge_infer.types import Array, Detections, Frame, ModelId, Result, Tensors
+from edge_infer.types import (
+    Array,
+    Classes,
+    Detections,
+    Frame,
+    Geometry,
+    Mask,
+    ModelId,
+    Prediction,
+    Result,
+    Tensors,
+)
 from edge_infer.wire.payloads import WireResult
 from edge_infer.wire.results import to_wire
 
-__all__ = ["FakeRuntime", "check_runtime", "check_sink", "check_source", "example_results"]
+__all__ = ["FakeRuntime", "check_decoder", "check_runtime", "check_sink", "check_source", "example_results"]
 
 FRAMES = 3
 THREADS, EACH = 3, 10
@@ -111,6 +125,44 @@ def _refuses(runtime: Runtime, inputs: Sequence[Array]) -> bool:
 
 def _equal(some: Sequence[Array], others: Sequence[Array]) -> bool:
     return len(some) == len(others) and all(map(np.array_equal, some, others))
+
+
+def check_decoder(make_decoder: Callable[[], Decoder], outputs: Sequence[Array], geometry: Geometry) -> None:
+    """A decoder that says the same about the same outputs; `outputs` are those of a model for a frame."""
+    decoder = make_decoder()
+    given = [output.copy() for output in outputs]
+    prediction = decoder(given, geometry)
+    said = _said(decoder, prediction, geometry)
+    _expect(_equal(given, outputs), "the decoder changed the outputs")
+    with suppress(EdgeInferError):
+        decoder([np.zeros_like(output) for output in outputs], geometry)  # which must not be remembered
+    for again in (decoder, make_decoder()):
+        repeated = _said(again, again([output.copy() for output in outputs], geometry), geometry)
+        _expect(repeated == said, f"the same outputs gave another prediction: {said!r}, then {repeated!r}")
+    _check_prediction(prediction, geometry)
+
+
+def _said(decoder: Decoder, prediction: Prediction, geometry: Geometry) -> bytes:
+    """What subscribers would get."""
+    frame = Frame("example", 0, np.zeros((*geometry.frame_size[::-1], 3), np.uint8), 0.0, 0)
+    model = ModelId("example", "1.0.0", "00")
+    result = Result.of(frame, task=decoder.task, model=model, device="fake", prediction=prediction)
+    return msgspec.json.encode(to_wire(result))
+
+
+def _check_prediction(prediction: Prediction, geometry: Geometry) -> None:
+    width, height = geometry.frame_size
+    if isinstance(prediction, Classes | Detections):
+        scores = prediction.scores
+        _expect(bool(np.all((scores >= 0) & (scores <= 1))), f"scores do not lie in 0..1: {scores}")
+        _expect(bool(np.all(scores[:-1] >= scores[1:])), f"the best does not come first: {scores}")
+    if isinstance(prediction, Detections):
+        x0, y0, x1, y1 = prediction.boxes.T
+        inside = (x0 >= 0) & (y0 >= 0) & (x0 <= x1) & (y0 <= y1) & (x1 <= width) & (y1 <= height)
+        _expect(bool(np.all(inside)), f"boxes do not lie in the frame of {width}x{height}: {prediction.boxes.tolist()}")
+    if isinstance(prediction, Mask):
+        shape = prediction.class_map.shape
+        _expect(shape == (height, width), f"the mask has shape {shape}, the frame {(height, width)}")
 
 
 def check_sink(open_sink: Callable[[], Sink], read_back: Callable[[], Sequence[WireResult]]) -> None:

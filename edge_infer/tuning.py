@@ -9,7 +9,7 @@ from edge_infer.bundle.manifest import Decode
 from edge_infer.config import from_options
 from edge_infer.config.words import did_you_mean
 from edge_infer.errors import UsageError
-from edge_infer.settings import PipelineSettings, Settings
+from edge_infer.settings import PiCameraSettings, PipelineSettings, Settings
 
 DECODE = ("min_score", "max_results", "top_k", "iou", "allow", "deny")
 WHOLE = ("max_frame_age_s", "snapshot_s")
@@ -35,10 +35,13 @@ def tuned(settings: PipelineSettings, options: Mapping[str, object]) -> Pipeline
             f"a source of kind {settings.source.__struct_config__.tag} has no fps: none of its frames is dropped"
         )
     parts = {
-        "source": from_options(type(settings.source), source | _of(options, ["fps"]), "`set`"),
+        "source": PiCameraSettings(),  # in its place: a plug-in's is of a class that PipelineSettings does not know
         "decode": from_options(Decode, asdict(settings.decode) | _of(options, DECODE), "`set`"),
     }
-    return from_options(PipelineSettings, asdict(settings) | parts | _of(options, WHOLE), "`set`")
+    return replace(
+        from_options(PipelineSettings, asdict(settings) | parts | _of(options, WHOLE), "`set`"),
+        source=from_options(type(settings.source), source | _of(options, ["fps"]), "`set`"),
+    )
 
 
 def values(settings: PipelineSettings, names: Mapping[str, object]) -> dict[str, object]:

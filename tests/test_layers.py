@@ -13,9 +13,9 @@ PACKAGE = Path(edge_infer.__file__).parent
 
 # From the ground up; a room is a package or a module. Rooms in one tuple may import each other, those beside it not.
 LAYERS: list[list[tuple[str, ...]]] = [
-    [("types",), ("errors",)],
-    [("config",), ("flow",), ("logs",)],
-    [("prepare",), ("decode",), ("wire",), ("bundle",), ("draw",), ("mqtt",)],
+    [("types", "interop"), ("errors",)],
+    [("config",), ("flow",), ("logs",), ("plugins",), ("pictures",)],
+    [("prepare",), ("decode",), ("wire",), ("bundle", "catalogue"), ("draw",), ("mqtt",), ("matroska",)],
     [("sources",), ("runtime",), ("deliver",), ("health",), ("collector",)],
     [("kinds",), ("feeding",)],
     [("recipe", "engine", "placement", "model", "golden", "settings", "registry", "intake")],
@@ -33,6 +33,8 @@ LAYERS: list[list[tuple[str, ...]]] = [
             "orders",
             "errands",
             "snapshots",
+            "showing",
+            "recording",
             "tuning",
             "tools",
         )

@@ -32,6 +32,10 @@ def test_a_command_that_only_talks_loads_nothing_heavy(arguments: list[str]) -> 
     assert not modules & HEAVY
 
 
+def test_a_configuration_is_read_without_what_models_need() -> None:
+    assert not loaded("-c", "import edge_infer.settings") & {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
+
+
 def test_a_name_of_the_package_is_loaded_when_it_is_used() -> None:
     assert {"numpy", "cv2"} <= loaded("-c", "import edge_infer; edge_infer.load")
 

@@ -29,3 +29,13 @@ def test_raw_tensors_are_given_as_they_are(tmp_path: Path) -> None:
     ((_, values),) = result
     assert np.isnan(values[0, 0])
     assert values[0, 1] == 1
+
+
+def test_what_is_reduced_is_looked_at_before(tmp_path: Path) -> None:
+    logits = np.zeros((1, 16, 16, 3), np.float32)
+    logits[0, 3, 4, 1] = np.nan
+    path = write_answers(tmp_path / "m.tflite", {"map": logits}, size=(16, 16))
+    with edge_infer.load(path, kind="segment", mean=0, std=255) as model:
+        result = model(PICTURE)
+    assert (result.status, result.prediction) == ("error", None)
+    assert "'map' is not a number" in str(result.error)

@@ -11,7 +11,9 @@ from edge_infer.cli.options import add_json, positive, seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which models, how long."""
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".tflite files or bundle folders")
+    parser.add_argument(
+        "models", nargs="+", type=Path, metavar="MODEL", help=".tflite files, bundle folders, names of `models list`"
+    )
     parser.add_argument("--seconds", type=seconds, default=2.0, metavar="S", help="of each turn (default: 2)")
     parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="turns of each (default: 5)")
     add_json(parser)

@@ -31,7 +31,18 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """--model and what may be said about it; what is not said comes from the model."""
-    parser.add_argument("--model", "-m", type=Path, required=required, help="a .tflite file or a bundle folder")
+    parser.add_argument(
+        "--model",
+        "-m",
+        type=Path,
+        required=required,
+        help="a .tflite file, a bundle folder, or a name of `models list`",
+    )
+    add_use(parser)
+
+
+def add_use(parser: argparse.ArgumentParser) -> None:
+    """How a model is to be used."""
     group = parser.add_argument_group("what to say about the model (default: what its file says)")
     group.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu or edgetpu[:usb|:pci][:N]")
     group.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads for one inference")
@@ -42,9 +53,12 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool) -> None:
     group.add_argument("--min-score", type=score, metavar="S", help="only scores >= S (0..1)")
     group.add_argument("--max-results", type=positive, metavar="N", help="at most N objects")
     group.add_argument("--top-k", type=positive, metavar="N", help="at most N classes")
+    group.add_argument("--activation", choices=("none", "sigmoid", "softmax"), help="what makes scores of the outputs")
     group.add_argument("--allow", type=words, metavar="A,B", help="only these classes, by label or number")
     group.add_argument("--deny", type=words, metavar="A,B", help="never these classes")
-    group.add_argument("--resize", choices=("stretch", "letterbox", "letterbox-topleft"))
+    group.add_argument("--gallery", type=Path, metavar="FILE", help="known pictures to compare embeddings with")
+    group.add_argument("--match", choices=("nearest", "mean"), help="each label's nearest picture, or the mean of all")
+    group.add_argument("--resize", choices=("stretch", "letterbox", "letterbox-topleft", "crop"))
     group.add_argument("--input-size", type=size, metavar="WxH", help="of the input, where the model leaves that open")
     group.add_argument("--roi", type=numbers, metavar="X0,Y0,X1,Y1", help="look only at this part, in pixels")
     group.add_argument("--mean", type=numbers, metavar="M", help="(pixel - mean) / std, one number or three")
@@ -61,8 +75,11 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
         "min_score": args.min_score,
         "max_results": args.max_results,
         "top_k": args.top_k,
+        "activation": args.activation,
         "allow": args.allow,
         "deny": args.deny,
+        "gallery": args.gallery,
+        "match": args.match,
         "resize": args.resize,
         "size": args.input_size,
         "roi": args.roi,

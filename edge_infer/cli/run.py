@@ -1,9 +1,21 @@
 """`edge-infer run`."""
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_infer.cli.adhoc import add_adhoc, settings_of
 from edge_infer.cli.options import add_config, add_logging
+
+if TYPE_CHECKING:
+    from edge_infer.recording import Recording
+    from edge_infer.settings import Settings
+    from edge_infer.showing import Showing
+
+LOOPBACK = "127.0.0.1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_adhoc(parser)
     parser.add_argument("--stdout", action="store_true", help="print each result as a JSON line, too")
+    parser.add_argument(
+        "--show",
+        nargs="?",
+        type=address,
+        const=(LOOPBACK, 0),
+        metavar="[HOST:]PORT",
+        help="show the pictures with the answers on a page for browsers of this machine, and print its address",
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE.mkv", help="record them as a video, of several pipelines one each"
+    )
     parser.add_argument(
         "--fail-fast", action="store_true", help="end if a source cannot be opened at first (always with --source)"
     )
@@ -28,13 +51,38 @@ def run(args: argparse.Namespace) -> int:
 
     logs.configure(args.log_level, args.log_format)
     settings = settings_of(args)
-    has_sink = settings.mqtt or settings.file
-    daemon = Daemon(
-        settings,
-        file=find_config(args.config) if args.source is None else None,
-        stdout=args.stdout or not has_sink,
-        must_open=args.fail_fast or args.source is not None,
-    )
-    with stacks.shown_on_signals(), led_by_signals(daemon.stop, daemon.reload):
-        daemon.run()
+    with ExitStack() as opened:
+        show = [opened.enter_context(closing(each)) for each in _shown(args, settings)]
+        has_sink = settings.mqtt or settings.file or settings.sinks or show
+        daemon = Daemon(
+            settings,
+            file=find_config(args.config) if args.source is None else None,
+            stdout=args.stdout or not has_sink,
+            must_open=args.fail_fast or args.source is not None,
+            show=show,
+        )
+        with stacks.shown_on_signals(), led_by_signals(daemon.stop, daemon.reload):
+            daemon.run()
     return StalledError.exit_code if daemon.restarting else 0  # systemd starts it anew
+
+
+def _shown(args: argparse.Namespace, settings: "Settings") -> "Iterator[Showing | Recording]":
+    """Who else gets each frame with its result."""
+    if args.record:
+        from edge_infer.recording import Recording
+
+        yield Recording(args.record, list(settings.pipelines))
+    if args.show:
+        from edge_infer.showing import Showing
+
+        page = Showing(settings.pipelines, *args.show)
+        print(f"edge-infer: look at {page.url}", file=sys.stderr, flush=True)
+        yield page
+
+
+def address(text: str) -> tuple[str, int]:
+    """8080, 0.0.0.0:8080 or [::1]:8080; without a host it is this machine's own."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no [HOST:]PORT")
+    return host.strip("[]") or LOOPBACK, int(port)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 import yaml
@@ -11,8 +11,8 @@ from msgspec import inspect as mi
 
 from edge_infer.config.scalar import Mismatch, scalar, within
 from edge_infer.config.tree import Unreadable, compose
-from edge_infer.config.words import bare, did_you_mean, expected, found, kind, one_of
-from edge_infer.errors import ConfigError, Problem, UnavailableError
+from edge_infer.config.words import OPEN, bare, did_you_mean, expected, extension, found, kind, one_of
+from edge_infer.errors import ConfigError, EdgeInferError, Problem, UnavailableError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -63,6 +63,16 @@ def _decode(text: str, type_: type[T], name: str, folder: Path | None) -> T:
     return cast(T, value)
 
 
+class More(Protocol):
+    """Structs that are found only when a file names them: `Meta(extra={"more": ...})` of a tagged struct or union."""
+
+    def names(self) -> list[str]:
+        """Their tags."""
+
+    def struct(self, name: str) -> type[msgspec.Struct]:
+        """One of them; raises EdgeInferError if it cannot be used."""
+
+
 class _Decoder:
     """Walks types and nodes together; what it returns is of use only while `problems` is empty."""
 
@@ -71,14 +81,14 @@ class _Decoder:
         self._folder = folder
 
     def decode(self, type_: mi.Type, node: yaml.Node, key: str) -> Any:
-        type_ = bare(type_)
+        more, type_ = extension(type_), bare(type_)
         if kind(node) not in _TAGS:
             return self._fail(node, key, "tags (!name) are not supported: remove it")
         match type_, node:
             case mi.UnionType(), _:
-                return self._union(type_, node, key)
+                return self._union(type_, node, key, more)
             case mi.StructType(), yaml.MappingNode():
-                return self._tagged([type_], node, key)
+                return self._tagged([type_], node, key, more)
             case mi.DictType(), yaml.MappingNode():
                 return self._dict(type_, node, key)
             case ((mi.ListType() | mi.VarTupleType() | mi.TupleType()), yaml.SequenceNode()):
@@ -87,7 +97,7 @@ class _Decoder:
                 return self._scalar([type_], type_, node, key)
         return self._mismatch(type_, node, key)
 
-    def _union(self, union: mi.UnionType, node: yaml.Node, key: str) -> Any:
+    def _union(self, union: mi.UnionType, node: yaml.Node, key: str, more: More | None) -> Any:
         members = [bare(member) for member in union.types]
         if kind(node) == "null" and any(isinstance(member, mi.NoneType) for member in members):
             return None
@@ -98,7 +108,7 @@ class _Decoder:
             return self._scalar(members, union, node, key)
         structs = [member for member in members if isinstance(member, mi.StructType)]
         if isinstance(node, yaml.MappingNode) and structs:
-            return self._tagged(structs, node, key)
+            return self._tagged(structs, node, key, more)
         return self.decode(members[0], node, key)
 
     def _scalar(self, members: list[mi.Type], type_: mi.Type, node: yaml.ScalarNode, key: str) -> Any:
@@ -130,20 +140,27 @@ class _Decoder:
             for name, value in self._pairs(node, key)
         }
 
-    def _tagged(self, structs: list[mi.StructType], node: yaml.MappingNode, key: str) -> Any:
+    def _tagged(self, structs: list[mi.StructType], node: yaml.MappingNode, key: str, more: More | None = None) -> Any:
         """The struct whose tag the mapping carries; without tags there is only one."""
-        tag_field, tags = structs[0].tag_field, {str(struct.tag): struct for struct in structs}
+        tag_field, tags = structs[0].tag_field, {str(struct.tag): struct for struct in structs if struct.tag != OPEN}
         pairs = list(self._pairs(node, key))
         if tag_field is None:
             return self._struct(structs[0], node, pairs, key)
         tag = next((value for name, value in pairs if name.value == tag_field), None)
-        if tag is None:
-            return self._fail(node, key, f"{tag_field} is missing: {one_of(tags)}")
-        if not isinstance(tag, yaml.ScalarNode) or tag.value not in tags:
-            hint = did_you_mean(str(tag.value), tags)
-            return self._fail(tag, _join(key, tag_field), f"expected {one_of(tags)}, found {found(tag, key)}", hint)
         others = [(name, value) for name, value in pairs if name.value != tag_field]
-        return self._struct(tags[tag.value], node, others, key)
+        if isinstance(tag, yaml.ScalarNode) and tag.value in tags:
+            return self._struct(tags[tag.value], node, others, key)
+        names = [*tags, *(more.names() if more else ())] or ["the name of an installed plug-in (there is none)"]
+        if tag is None:
+            return self._fail(node, key, f"{tag_field} is missing: {one_of(names)}")
+        if more is None or not isinstance(tag, yaml.ScalarNode) or tag.value not in names:
+            hint = did_you_mean(str(tag.value), names)
+            return self._fail(tag, _join(key, tag_field), f"expected {one_of(names)}, found {found(tag, key)}", hint)
+        try:
+            plugged = mi.type_info(more.struct(tag.value))
+        except EdgeInferError as error:
+            return self._fail(tag, _join(key, tag_field), str(error))
+        return self._struct(cast(mi.StructType, plugged), node, others, key)
 
     def _struct(
         self, struct: mi.StructType, node: yaml.Node, pairs: list[tuple[yaml.ScalarNode, yaml.Node]], key: str

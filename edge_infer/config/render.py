@@ -133,7 +133,8 @@ def _example(type_: mi.Type) -> Any:
         case mi.UnionType() as union:
             return next((example for member in union.types if (example := _example(member)) is not None), None)
         case mi.DictType() as mapping:
-            return {_example(mapping.key_type): _example(mapping.value_type)}
+            key = _example(mapping.key_type)
+            return {key: _example(mapping.value_type)} if key is not None else None
         case mi.ListType() | mi.VarTupleType() as items:
             return [example] if (example := _example(items.item_type)) is not None else None
         case mi.LiteralType() as literal:

@@ -10,6 +10,7 @@ from msgspec import inspect as mi
 
 _SECRET = re.compile(r"password|secret|token", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/?#\s:@]*):[^/?#\s]*@")
+OPEN = "..."  # the tag of a struct that stands for others, which come from elsewhere
 _LONGEST = 60  # characters of a value in a message
 
 _NAMES: dict[type[mi.Type], str] = {
@@ -53,6 +54,13 @@ def noted(type_: mi.Type, name: str) -> Any:
     return None
 
 
+def extension(type_: mi.Type) -> Any:
+    """What `msgspec.Meta(extra={"more": ...})` says of a type; None if nothing."""
+    if not isinstance(type_, mi.Metadata):
+        return None
+    return (type_.extra or {}).get("more") or extension(type_.type)
+
+
 def bounds(type_: mi.Type) -> dict[str, Any]:
     """The limits of a type, named as `msgspec.Meta` names them."""
     return {name: limit for name in _BOUNDS if (limit := getattr(type_, name, None)) is not None}
@@ -63,6 +71,8 @@ def expected(type_: mi.Type) -> str:
     type_ = bare(type_)
     if isinstance(type_, mi.LiteralType):
         return one_of(type_.values)
+    if isinstance(type_, mi.StructType) and type_.tag == OPEN:
+        return f"the {type_.tag_field} of a plug-in"
     if isinstance(type_, mi.StructType) and type_.tag_field:
         return f"{type_.tag_field}: {type_.tag}"
     if isinstance(type_, mi.TupleType):

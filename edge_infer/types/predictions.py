@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edge_infer.types.arrays import Array
+from edge_infer.types.arrays import Array, Size
 
 Point: TypeAlias = tuple[float, float]
 
@@ -139,6 +139,16 @@ class Detections:
             pairs, quad = tuple(map(tuple, points[i])), tuple(map(tuple, corners[i]))
             yield Detection(class_id, self.labels[i], score, tuple(box), pairs, tuple(point_scores[i]), quad, masks[i])
 
+    def to_supervision(self, size: Size | None = None) -> Any:
+        """`supervision.Detections`; instance masks need the frame's size (width, height).
+
+        Raises:
+            ImportError: supervision is not installed.
+        """
+        from edge_infer.interop import detections_to_supervision
+
+        return detections_to_supervision(self, size)
+
     def _rows(self, array: Array | None) -> list[Any]:
         return [()] * len(self) if array is None else array.tolist()
 
@@ -190,6 +200,16 @@ class Keypoints:
         depths = [None] * len(self) if self.depths is None else self.depths.tolist()
         x, y = self.points.T.tolist() if len(self) else ((), ())
         yield from map(Keypoint, self.names, x, y, self.scores.tolist(), depths)
+
+    def to_supervision(self) -> Any:
+        """`supervision.KeyPoints`.
+
+        Raises:
+            ImportError: supervision is not installed.
+        """
+        from edge_infer.interop import keypoints_to_supervision
+
+        return keypoints_to_supervision(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from edge_infer.types.arrays import Size
 from edge_infer.types.frames import Frame
-from edge_infer.types.predictions import Prediction
+from edge_infer.types.predictions import Detections, Keypoints, Prediction
 
 Status: TypeAlias = Literal["ok", "degraded", "timeout", "error"]
 
@@ -54,3 +56,22 @@ class Result:
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.prediction or ())
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections` of the objects, or `supervision.KeyPoints` of one body, hand or face.
+
+        Without an answer there are no detections in it. `edge_infer.interop` has the points of detections.
+
+        Raises:
+            ImportError: supervision is not installed.
+            TypeError: supervision has nothing for such a prediction.
+        """
+        match self.prediction:
+            case Detections():
+                return self.prediction.to_supervision(self.size)
+            case Keypoints():
+                return self.prediction.to_supervision()
+            case None:
+                nothing = np.zeros(0, np.float32)
+                return Detections(np.zeros((0, 4), np.float32), nothing, nothing.astype(int), ()).to_supervision()
+        raise TypeError(f"supervision has detections and keypoints, nothing for {type(self.prediction).__name__}")
