@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from edge_infer.errors import InputError
+from edge_infer.errors import InputError, UsageError
 from edge_infer.types import Array, Size
 
 MAX_PIXELS = 100_000_000  # 300 MB once decoded, and 600 while that is done (measured): a board with 1 GB can
@@ -37,9 +37,13 @@ def check_size(size: Size, shown: object) -> None:
 
     Raises:
         InputError: it would take too much memory.
+        UsageError: the limit in the environment is none.
     """
     width, height = size
-    limit = int(os.environ.get(MAX_PIXELS_VARIABLE) or MAX_PIXELS)
+    said = os.environ.get(MAX_PIXELS_VARIABLE) or str(MAX_PIXELS)
+    if not said.isdecimal():
+        raise UsageError(f"the environment variable {MAX_PIXELS_VARIABLE} is '{said}', which is no number of pixels")
+    limit = int(said)
     if width * height > limit:
         raise InputError(
             f"{shown} has {width}x{height} pixels, which take {width * height * 3 / 1e6:.0f} MB; the limit is "

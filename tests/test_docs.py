@@ -130,3 +130,10 @@ def test_documents_named_in_the_code_are_there() -> None:
     for module in MODULES.rglob("*.py"):
         for name in re.findall(r"docs/[\w/.-]+\w", module.read_text()):
             assert list(ROOT.glob(f"{name}*")), f"{module.name} names {name}"
+
+
+def test_every_kind_of_model_is_told_by_something() -> None:
+    from edge_infer.kinds.registry import KINDS
+
+    page = (ROOT / "docs/zero-configuration.md").read_text()
+    assert [kind.name for kind in KINDS if f"`{kind.name}`" not in page] == []

@@ -57,9 +57,7 @@ def _list(args: argparse.Namespace) -> int:
     from edge_infer.catalogue.places import find
     from edge_infer.catalogue.table import models
 
-    facts = [
-        _facts(name, model, find(name)) for name, model in models().items() if args.task in (None, model.task)
-    ]
+    facts = [_facts(name, model, find(name)) for name, model in models().items() if args.task in (None, model.task)]
     if args.json:
         print(json.dumps({"models": facts}))
         return 0

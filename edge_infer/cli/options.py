@@ -49,7 +49,9 @@ def add_use(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--runtime", choices=("ai_edge_litert", "tflite_runtime"), help="force one of the two")
     group.add_argument("--delegate", metavar="FILE", help="Edge TPU library, if not the system's")
     group.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, or `id label`")
-    group.add_argument("--decoder", metavar="KIND", help="what the outputs are; `edge-infer inspect` lists all kinds")
+    group.add_argument(
+        "--decoder", metavar="KIND", help="what the outputs are; docs/zero-configuration.md has all kinds"
+    )
     group.add_argument("--min-score", type=score, metavar="S", help="only scores >= S (0..1)")
     group.add_argument("--max-results", type=positive, metavar="N", help="at most N objects")
     group.add_argument("--top-k", type=positive, metavar="N", help="at most N classes")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_infer.errors import InputError, UnavailableError
+from edge_infer.errors import InputError, UnavailableError, UsageError
 from edge_infer.pictures import MAX_PIXELS_VARIABLE
 from edge_infer.sources.images import find_images, read_image
 from edge_infer.sources.picture_header import size_of
@@ -219,4 +219,7 @@ def test_a_small_file_with_a_huge_picture_in_it_takes_no_memory(
     monkeypatch.setenv(MAX_PIXELS_VARIABLE, "10")
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match=f"set the environment variable {MAX_PIXELS_VARIABLE}"):
+        read_image(tmp_path / "a.png")
+    monkeypatch.setenv(MAX_PIXELS_VARIABLE, "many")
+    with pytest.raises(UsageError, match=f"{MAX_PIXELS_VARIABLE} is 'many', which is no number of pixels"):
         read_image(tmp_path / "a.png")
