@@ -59,6 +59,18 @@ def clock_state() -> ClockState:
     return "synced" if time.time() > YEAR_2020 else "unsynced"
 
 
+class Asked:
+    """What signals have asked for: a handler that set an Event could wait for ever for its lock, which we may hold."""
+
+    stop = finished = False
+
+    def to_stop(self) -> None:
+        self.stop = True
+
+    def to_finish(self) -> None:
+        self.stop = self.finished = True
+
+
 def main() -> int:
     """The exit code: 1 if what waits could not be delivered in time, at SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,9 +87,10 @@ def main() -> int:
     parser.add_argument("--max-age-s", type=float)
     chosen = parser.parse_args()
 
-    stop, finished = threading.Event(), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: _set(finished, stop))
+    asked = Asked()
+    signal.signal(signal.SIGTERM, lambda *_: asked.to_stop())
+    signal.signal(signal.SIGINT, lambda *_: asked.to_finish())
+    pause = threading.Event()  # time.sleep fails where libfaketime moves the clock
     log = os.open(chosen.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     publisher = MqttPublisher(
         chosen.url,
@@ -97,7 +110,8 @@ def main() -> int:
     publisher.start()
     print(READY, flush=True)
     began, made = time.monotonic(), 0
-    while not stop.wait(max(0.0, began + made / chosen.rate - time.monotonic())):
+    while not asked.stop:
+        pause.wait(max(0.0, began + made / chosen.rate - time.monotonic()))
         frame = random.getrandbits(31)
         seq = publisher.publish(a_result(frame, PIPELINES[frame // 7 % 2]))
         outbox = publisher.outbox
@@ -105,16 +119,12 @@ def main() -> int:
         made += 1
     deadline = time.monotonic() + chosen.drain_s
     while publisher.health().oldest is not None and time.monotonic() < deadline:  # `close` waits for nobody who is away
-        if finished.wait(POLL_S):  # time.sleep fails where libfaketime moves the clock
+        if asked.finished:
             break
+        pause.wait(POLL_S)
     left = publisher.close()
     (chosen.folder / "report.json").write_bytes(msgspec.json.encode(publisher.health()))
-    return int(left > 0 and not finished.is_set())
-
-
-def _set(*events: threading.Event) -> None:
-    for event in events:
-        event.set()
+    return int(left > 0 and not asked.finished)
 
 
 if __name__ == "__main__":
