@@ -49,8 +49,11 @@ class Engine:
         """
         recipe = make_recipe(use.bundle, file, use.prepare, use.decode, use.labels)
         feeder = Feeder(runtime.inputs, runtime.outputs, recipe.prepare, recipe.inputs, recipe.state)
-        decoder = kind_of(recipe.kind).build(recipe, runtime.outputs, warm_shapes)
-        reduce = {place: _sound(act) for place, act in getattr(decoder, "reduce", NO_REDUCTION).items()}
+        specs = [runtime.outputs[place] for place in recipe.places]
+        shapes = [warm_shapes[place] for place in recipe.places]
+        decoder = kind_of(recipe.kind).build(recipe, specs, shapes)
+        reductions = getattr(decoder, "reduce", NO_REDUCTION)
+        reduce = {recipe.places[place]: _sound(act) for place, act in reductions.items()}
         return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, feeder, decoder, reduce)
 
     def answer(self, frame: Frame) -> Result:
@@ -67,12 +70,12 @@ class Engine:
         outputs = self.runtime.run(tensors, self.reduce)
         self.feed.keep(outputs)
         inferred = time.perf_counter()
-        meant = getattr(self.decode, "meant", list)(outputs)  # the rest may be memory that nobody has written
-        nonsense = self._nonsense(meant)
+        said = [outputs[place] for place in self.recipe.places]
+        nonsense = self._nonsense(outputs, said)
         if nonsense:
             self.feed.forget()  # a state that is no number would stay none
             nonsense = nonsense if self.recipe.task != "tensors" else None  # which are given as they are
-        prediction = None if nonsense else self.decode(outputs, geometry)
+        prediction = None if nonsense else self.decode(said, geometry)
         decoded = time.perf_counter()
         return Result.of(
             frame,
@@ -89,9 +92,11 @@ class Engine:
             },
         )
 
-    def _nonsense(self, outputs: Sequence[Array]) -> str | None:
+    def _nonsense(self, outputs: Sequence[Array], said: Sequence[Array]) -> str | None:
         """What is wrong with outputs that no decoder can make sense of."""
-        for place, output in enumerate(outputs):
+        meant = getattr(self.decode, "meant", list)(said)  # the rest may be memory that nobody has written
+        fed_back = [place for place in range(len(outputs)) if place not in self.recipe.places]
+        for place, output in [*zip(self.recipe.places, meant, strict=True), *((at, outputs[at]) for at in fed_back)]:
             if has_nan(output):
                 name = self.runtime.outputs[place].name
                 return f"the model's output '{name}' is not a number (NaN): its weights or its input are broken"

@@ -1,11 +1,12 @@
 """What a model is fed with: the picture, constants, and what it said itself the last time."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from edge_infer.bundle.model_file import ModelFile
+from edge_infer.bundle.model_file import ModelFile, Signature
 from edge_infer.errors import ModelError
 from edge_infer.prepare.image import ImageOptions, ImagePreparer, image_layout
 from edge_infer.types import Array, Frame, Geometry, Size, TensorSpec
@@ -116,19 +117,60 @@ def _sides(picture: TensorSpec) -> tuple[int, int]:
 def find_state(model: ModelFile, said: Mapping[str, str] | None, found: dict[str, str]) -> dict[str, str]:
     """Which output each input is given the next time: as is said, or found by equal names, shapes and types."""
     if said is not None:
-        return dict(said)
+        return {tensor_name(model, source): tensor_name(model, given) for source, given in said.items()}
     if len(model.inputs) < 2:
         return {}
     state: dict[str, str] = {}
     for spec in model.inputs:
-        stem = _stem(spec.name)
+        stems = _stems(model, spec)
         same = [out for out in model.outputs if out.shape == spec.shape and out.dtype == spec.dtype]
-        matching = [out.name for out in same if stem and _stem(out.name) == stem]
+        matching = [out.name for out in same if stems & _stems(model, out)]
         if len(matching) == 1 and matching[0] not in state.values():
             state[spec.name] = matching[0]
     if state:
         found["state"] = "names and shapes of inputs and outputs"
     return state
+
+
+def tensor_name(model: ModelFile, name: str) -> str:
+    """The name of a tensor that is called by it, or by its name in a signature."""
+    return next((spec.name for spec in (*model.inputs, *model.outputs) if name in _names(model, spec)), name)
+
+
+def without_what_is_fed(model: ModelFile, fed: Collection[str], state: Collection[str]) -> tuple[ModelFile, list[int]]:
+    """The model as its kinds see it: with the picture alone, and without outputs that are only fed back.
+
+    With the places that its outputs have in the model; all, where nothing else would be left.
+    """
+    places = [place for place, spec in enumerate(model.outputs) if spec.name not in state]
+    places = places or list(range(len(model.outputs)))
+    if not fed and len(places) == len(model.outputs):
+        return model, places
+    signatures = {
+        key: Signature(one.inputs, {name: places.index(at) for name, at in one.outputs.items() if at in places})
+        for key, one in model.signatures.items()
+    }
+    seen = replace(
+        model,
+        inputs=tuple(spec for spec in model.inputs if spec.name not in fed) or model.inputs,
+        outputs=tuple(model.outputs[place] for place in places),
+        output_operators=tuple(model.output_operators[place] for place in places),
+        signatures=signatures,
+    )
+    return seen, places
+
+
+def _names(model: ModelFile, spec: TensorSpec) -> set[str]:
+    """What a tensor is called, in the graph and in signatures."""
+    called = {spec.name}
+    for one in model.signatures.values():
+        called |= {name for name, place in one.inputs.items() if model.inputs[place] is spec}
+        called |= {name for name, place in one.outputs.items() if model.outputs[place] is spec}
+    return called
+
+
+def _stems(model: ModelFile, spec: TensorSpec) -> set[str]:
+    return {stem for name in _names(model, spec) if (stem := _stem(name))}
 
 
 def _stem(name: str) -> str:

@@ -6,6 +6,7 @@ What the metadata says and the model contradicts is left out, with a warning (do
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,10 +18,10 @@ from edge_infer.bundle.exports import read_export
 from edge_infer.bundle.labels import fitted, labels_from, missing_files, parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.mediapipe import DETECTOR, segmenter_activation
-from edge_infer.bundle.metadata import ImageContent, read_metadata
+from edge_infer.bundle.metadata import ImageContent, Metadata, read_metadata
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import ModelError, UnavailableError
-from edge_infer.feeding import find_state
+from edge_infer.feeding import find_state, tensor_name, without_what_is_fed
 from edge_infer.kinds.kind import Clues, Kind, Recipe
 from edge_infer.kinds.registry import kind_of, recognise
 from edge_infer.prepare.image import ImageOptions, image_layout
@@ -44,8 +45,12 @@ def make_recipe(
     Raises:
         ModelError: what the model does cannot be known; the message lists the choices.
     """
-    clues = Clues(model, read_metadata(model), read_export(model))
     found: dict[str, str] = {}
+    state = find_state(model, bundle.prepare.state if prepare.state is None else prepare.state, found)
+    given = bundle.prepare.inputs if prepare.inputs is None else prepare.inputs
+    inputs = {tensor_name(model, name): values for name, values in (given or {}).items()}
+    seen, places = without_what_is_fed(model, {*state, *inputs}, state.values())
+    clues = Clues(seen, _seen(read_metadata(model), model, seen, places), read_export(model))
     doubts = list(clues.metadata.doubts) if clues.metadata else []
     kind = find_kind(bundle, clues, decode.kind, found)
     from_metadata_prepare, from_metadata_decode = said_by_metadata(clues, doubts)
@@ -61,10 +66,23 @@ def make_recipe(
         decode=merged((decode, bundle.decode, from_metadata_decode, kind.usual_decode), found),
         labels=known_labels,
         clues=clues,
-        inputs=prepared.inputs or {},
-        state=find_state(model, prepared.state, found),
+        inputs=inputs,
+        state=state,
+        places=tuple(places),
         found=found,
         doubts=tuple(doubts),
+    )
+
+
+def _seen(metadata: Metadata | None, model: ModelFile, seen: ModelFile, places: Sequence[int]) -> Metadata | None:
+    """The metadata of what is seen of a model."""
+    if metadata is None or seen is model:
+        return metadata
+    kept = [place for place, spec in enumerate(model.inputs) if spec in seen.inputs]
+    return replace(
+        metadata,
+        inputs=tuple(metadata.inputs[place] for place in kept if place < len(metadata.inputs)),
+        outputs=tuple(metadata.outputs[place] for place in places if place < len(metadata.outputs)),
     )
 
 

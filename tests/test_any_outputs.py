@@ -116,5 +116,5 @@ def test_what_is_reported_lies_in_its_limits(
 
 
 def test_all_kinds_are_tried_but_those_that_need_more_than_shapes() -> None:
-    others = {"ssd", "centernet", "posenet-op", "yolox", "yolo-classify", "yolov5-classify"}
+    others = {"ssd", "centernet", "posenet-op", "yolox", "yolo-classify", "yolo-semantic", "yolov5-classify"}
     assert {kind.name for kind in KINDS} == {kind for kind, _, _ in LAYOUTS} | others

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tflite_writer import ADD, RESHAPE, Graph, Op, Tensor, model_bytes
+from tflite_writer import ADD, RESHAPE, SOFTMAX, Graph, Op, Tensor, model_bytes
 
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.cli.main import main
@@ -180,6 +180,43 @@ def test_infer_forgets_one_picture_over_the_next(tmp_path: Path, capsys: pytest.
     assert main(["infer", "--model", path, "--decoder", "tensors", "--json", picture, picture]) == 0
     answers = [json.loads(line)["tensors"]["answer"] for line in capsys.readouterr().out.splitlines()]
     assert answers == [[[0.0, 0.0]]] * 2
+
+
+def remembering(path: Path) -> Path:
+    """A classifier of three classes with a state of four numbers, named as Keras' converter names them."""
+    tensors = [
+        Tensor("serving_default_image:0", (1, 4, 4, 3), "uint8"),
+        Tensor("serving_default_state:0", (1, 4)),
+        Tensor("one", (1, 4), data=np.float32([[1, 1, 1, 1]])),
+        Tensor("StatefulPartitionedCall_1:1", (1, 4)),
+        Tensor("logits", (1, 3), data=np.float32([[0, 2, 1]])),
+        Tensor("StatefulPartitionedCall_1:0", (1, 3)),
+    ]
+    ops = [
+        Op(ADD, ["serving_default_state:0", "one"], ["StatefulPartitionedCall_1:1"]),
+        Op(SOFTMAX, ["logits"], ["StatefulPartitionedCall_1:0"]),
+    ]
+    outputs = ["StatefulPartitionedCall_1:1", "StatefulPartitionedCall_1:0"]
+    named = {"new_state": outputs[0], "scores": outputs[1]}
+    graph = Graph(tensors, ["serving_default_image:0", "serving_default_state:0"], outputs, ops, signature=named)
+    path.write_bytes(model_bytes(graph))
+    return path
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_what_is_only_fed_back_is_none_of_the_answer(tmp_path: Path, isolated: bool) -> None:
+    with load(remembering(tmp_path / "m.tflite"), labels=["a", "b", "c"], isolated=isolated) as model:
+        assert model.recipe.kind == "classify"
+        for _ in range(2):
+            assert [category.label for category in model(BLACK)] == ["b", "c", "a"]
+
+
+def test_a_state_may_be_named_as_the_signature_names_it(tmp_path: Path) -> None:
+    path = remembering(tmp_path / "m.tflite")
+    graph_names = {"serving_default_state:0": "StatefulPartitionedCall_1:1"}
+    for state in ({"serving_default_state:0": "new_state"}, None):
+        with load(path, state=state) as model:  # type: ignore[arg-type]
+            assert model.recipe.state == graph_names
 
 
 def test_an_input_may_be_constant_instead(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ KINDS = [
     ("the SSD op", model(SSD_OUTPUTS, SSD_OP), "ssd"),
     ("two outputs of faces", model(FACE_OUTPUTS, "CONCATENATION"), "blazeface"),
     ("a softmax", model((replace(PROBABILITIES, scale=()),)), "classify"),
+    ("a softmax in each of two heads", model((PROBABILITIES, PROBABILITIES)), "classify"),
     ("independent classes", model((replace(PROBABILITIES, scale=()),), "LOGISTIC"), "classify"),
     ("a quantised probability", model(last="QUANTIZE"), "classify"),
     (
@@ -92,7 +93,7 @@ UNKNOWN = [
     ("numbers", model((TensorSpec("e", (1, 128), FLOAT),), "FULLY_CONNECTED")),
     ("a map", model((replace(PROBABILITIES, shape=(1, 9, 9, 21)),))),
     ("one number", model((replace(PROBABILITIES, shape=(1, 1)),), "LOGISTIC")),
-    ("two outputs", model((PROBABILITIES, PROBABILITIES))),
+    ("two outputs", model((PROBABILITIES, PROBABILITIES), "RESHAPE")),
     ("labels of another number", model((replace(PROBABILITIES, scale=()),), "RESHAPE", files={"labels.txt": b"a\nb"})),
 ]
 

@@ -227,6 +227,42 @@ def test_masks_lie_where_the_prototypes_say(layout: str, store: Any, tmp_path: P
     assert np.count_nonzero(seen & expected) / np.count_nonzero(seen | expected) > 0.95
 
 
+def test_an_object_whose_mask_has_no_pixel_is_left_out(tmp_path: Path) -> None:
+    channels = plain(extras=32)
+    channels[-32] = 1
+    outputs = {"found": channels[None], "prototypes": shown((16, 28, 32, 100), last=True)}
+    with edge_infer.load(made.write(tmp_path / "m.tflite", outputs, size=SIZE)) as model:
+        (cat,) = model(PICTURE).prediction  # the dog lies where the prototype is below 0
+    assert cat.class_id == 0
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_semantic_map_is_brought_to_the_picture_without_the_letterbox(last: bool, tmp_path: Path) -> None:
+    logits = np.zeros((96, 128, 3), np.float32)
+    logits[..., 1] = -1
+    logits[:PAD, :, 1] = logits[-PAD:, :, 1] = 9  # dogs in the border
+    logits[PAD:-PAD, 64:, 2] = 2
+    out = logits if last else np.moveaxis(logits, -1, 0)
+    files = made.metadata("semantic", LABELS)
+    with edge_infer.load(made.write(tmp_path / "m.tflite", {"out": out[None]}, size=SIZE, files=files)) as model:
+        result = model(PICTURE)
+        assert (model.recipe.kind, model.recipe.prepare.resize) == ("yolo-semantic", "letterbox")
+    assert result.task == "segment"
+    assert np.all(result.prediction.class_map[:, :160] == 0)
+    assert np.all(result.prediction.class_map[:, 160:] == 2)
+    assert [region.label for region in result.prediction] == ["cat", "bird"]
+
+
+def test_a_semantic_map_of_one_class_is_there_where_its_logit_is_above_0(tmp_path: Path) -> None:
+    logits = np.full((1, 96, 128, 1), -0.5, np.float32)
+    logits[:, :, 64:] = 0.4  # as a score it would be below 0.5
+    files = made.metadata("semantic", ("road",))
+    with edge_infer.load(made.write(tmp_path / "m.tflite", {"out": logits}, size=SIZE, files=files)) as model:
+        found = model(PICTURE).prediction
+    assert np.all(found.class_map == (np.arange(320) >= 160))
+    assert {region.label for region in found} == {"background", "road"}
+
+
 @pytest.mark.parametrize("numbers", [2, 3])
 @pytest.mark.parametrize("finished", [False, True])
 def test_keypoints_are_in_pixels_of_the_frame(numbers: int, finished: bool, tmp_path: Path) -> None:

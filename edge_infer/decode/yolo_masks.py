@@ -19,7 +19,8 @@ def masks(
     """One mask for each of the `boxes` (frame pixels), as `Detection.mask` has it; `coefficients (n, m)`.
 
     The sum of the prototypes is enlarged linearly to the frame's pixels, and is the object where it is above 0 (a
-    sigmoid above 0.5). Only what lies under the box is computed. A pixel belongs to the box where its middle does.
+    sigmoid above 0.5). Only what lies under the box is computed. A pixel belongs to the box where its upper left
+    corner does, as in Ultralytics' crop_mask.
     """
     planes = output[0] if part.channels_last else np.moveaxis(output[0], 0, -1)
     rows, columns = planes.shape[:2]
@@ -57,8 +58,8 @@ def _mask(
     )
     mask: Array = large > 0
     for axis, (first, low, high) in enumerate(((top, box[1], box[3]), (left, box[0], box[2]))):
-        middles = np.arange(first, first + mask.shape[axis]) + 0.5
-        inside = (middles >= low) & (middles < high)
+        corners = np.arange(first, first + mask.shape[axis])
+        inside = (corners >= low) & (corners < high)
         mask &= inside[:, None] if axis == 0 else inside
     return mask
 

@@ -24,6 +24,8 @@ def _recognise(clues: Clues) -> str | None:
     counts = [_numbers_of(spec.shape) for spec in clues.outputs]
     if len(clues.model.inputs) != 1 or not counts or 0 in counts:
         return None
+    if len(counts) > 1 and set(clues.model.output_operators) == {"SOFTMAX"} and min(counts) > 1:
+        return "the op SOFTMAX at the end of each output"
     if len(counts) > 1:
         labelled = [_axis_labels(clues, place) == count for place, count in enumerate(counts)]
         known = all(label or _ends_in_scores(clues, place) for place, label in enumerate(labelled))

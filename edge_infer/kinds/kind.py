@@ -39,6 +39,10 @@ class Recipe:
     """How one model is used.
 
     Attributes:
+        clues: of the model without inputs that are fed and outputs that are fed back
+        inputs: what is always the same, by the name of the input
+        state: which output each of these inputs is given the next time
+        places: of the outputs that the decoder is given, among all
         found: where each part comes from, for `inspect`
         doubts: what its files say and is not believed, for people
     """
@@ -51,6 +55,7 @@ class Recipe:
     clues: Clues
     inputs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
+    places: tuple[int, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
 

@@ -9,8 +9,10 @@ from edge_infer.kinds.yolo import PREPARE
 
 
 def _recognise(clues: Clues) -> str | None:
-    known = clues.export is not None and clues.export.task == "semantic"
-    return "the metadata of Ultralytics' exporter" if known else None
+    if clues.export is None or clues.export.task != "semantic" or len(clues.outputs) != 1:
+        return None
+    told = SEGMENT.classes(clues) in (0, len(clues.export.labels))  # 0: one number for each pixel
+    return "the metadata of Ultralytics' exporter" if told else None
 
 
 # Source: Ultralytics' semantic/predict.py: of one class a pixel is part where its logit is above 0.

@@ -181,7 +181,8 @@ def value_table(spec: TensorSpec, mean: Sequence[float] | None, std: Sequence[fl
         if spec.dtype.kind == "f":
             raise ModelError(
                 f"input '{spec.name}' takes floats and the file does not say how pixels are normalised: "
-                "give mean and std, for example --mean 127.5 --std 127.5 for -1..1, or --mean 0 --std 255 for 0..1"
+                "give mean and std, for example --mean 127.5 --std 127.5 for -1..1, --mean 0 --std 255 for 0..1, or "
+                "--mean 0 --std 1 where the model itself makes that of 0..255"
             )
         return _copied(spec, pixels)
     _check_normalization(spec, mean, std)

@@ -24,7 +24,7 @@ def slow(weights: Array, box: list[float], real: Array, geometry: Geometry) -> A
     values = np.zeros((bottom - top, right - left))
     for y in range(top, bottom):
         for x in range(left, right):
-            if not (box[0] <= x + 0.5 < box[2] and box[1] <= y + 0.5 < box[3]):
+            if not (box[0] <= x < box[2] and box[1] <= y < box[3]):
                 continue
             u = ((x + 0.5 - geometry.origin[0]) * geometry.scale[0] + geometry.pad[0]) * COLUMNS / INPUT[0] - 0.5
             v = ((y + 0.5 - geometry.origin[1]) * geometry.scale[1] + geometry.pad[1]) * ROWS / INPUT[1] - 0.5

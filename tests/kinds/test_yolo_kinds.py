@@ -73,6 +73,9 @@ KNOWN: list[tuple[str, ModelFile, str]] = [
     ("v8 keypoints with names", model([(1, 56, 8400)], **said("pose", 1, kpt_shape=[17, 3])), "yolo-pose"),
     ("52 classes with names", model([(1, 56, 8400)], **said("detect", 52)), "yolo"),
     ("turned", model([(1, 20, 21504)], (1024, 1024), **said("obb", 15)), "yolo-obb"),
+    ("semantic", model([(1, 640, 640, 19)], **said("semantic", 19)), "yolo-semantic"),
+    ("semantic, PyTorch's converter", model([(1, 19, 640, 640)], first=True, **said("semantic", 19)), "yolo-semantic"),
+    ("semantic, ids", model([(1, 640, 640)], **said("semantic", 19)), "yolo-semantic"),
     ("v8 classes", model([(1, 1000)], (224, 224), **said("classify", 1000)), "yolo-classify"),
     ("v5 classes", model([(1, 2)], (224, 224), **V5), "yolov5-classify"),
     ("v5 with names", model([(1, 25200, 7)], **V5), "yolo"),
@@ -97,7 +100,7 @@ UNKNOWN: list[tuple[str, ModelFile]] = [
     ("an embedding", model([(1, 128)], (160, 160))),
     ("a map of classes", model([(1, 513, 513, 21)], (513, 513))),
     ("a few rows of six numbers", model([(1, 10, 6)])),
-    ("a semantic map of Ultralytics", model([(1, 19, 80, 80)], **said("semantic", 19))),
+    ("a semantic map of another size, either order", model([(1, 19, 80, 80)], **said("semantic", 19))),
     ("heads of two anchors' levels", model([(1, 13, 13, 255), (1, 26, 26, 255)], (416, 416))),
 ]
 
