@@ -266,7 +266,7 @@ def load(
         DelegateError: the accelerator that was asked for is not there.
         UsageError: an option that does not exist, or has an impossible value.
     """
-    prepare, decode = _with_options(prepare or Prepare(), decode or Decode(), dict(options))
+    prepare, decode = with_options(prepare or Prepare(), decode or Decode(), dict(options))
     use = Use(open_bundle(Path(path)), prepare, decode, Path(labels) if isinstance(labels, str) else labels)
     where = Where(
         device=check_device(device),
@@ -281,7 +281,12 @@ def load(
     return Model(*place(use, where))
 
 
-def _with_options(prepare: Prepare, decode: Decode, options: dict[str, Any]) -> tuple[Prepare, Decode]:
+def with_options(prepare: Prepare, decode: Decode, options: dict[str, Any]) -> tuple[Prepare, Decode]:
+    """Both with what `options` say of their fields.
+
+    Raises:
+        UsageError: an option that does not exist, or has an impossible value.
+    """
     for name in ("mean", "std"):
         if isinstance(options.get(name), int | float):
             options[name] = (float(options[name]),)

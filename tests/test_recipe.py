@@ -100,8 +100,11 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("file", [row[1] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 def test_what_cannot_be_known_is_asked_for(recipe_of: Callable[..., Recipe], file: ModelFile) -> None:
-    with pytest.raises(ModelError, match=r"with --decoder, .*:\n +ssd +boxes"):
+    with pytest.raises(ModelError, match=r"with --decoder, .*configuration:\n +ssd +boxes"):
         recipe_of(file)
+    floats = replace(file, inputs=(TensorSpec("image", (1, 128, 128, 3), FLOAT),))
+    with pytest.raises(ModelError, match=r"with --decoder, .*; and how pixels become floats, with --mean and --std"):
+        recipe_of(floats)
     assert recipe_of(file, decode=Decode(kind="tensors")).task == "tensors"
 
 

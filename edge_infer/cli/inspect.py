@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_infer.cli.options import add_json
+from edge_infer.cli.options import add_json, add_said, said_options
 from edge_infer.errors import ModelError
 from edge_infer.types import Size, TensorSpec
 
@@ -21,15 +21,16 @@ FEW = 5  # labels that are shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The model."""
+    """The model, and what may be said about it."""
     text = "a .tflite file, a bundle folder, or a name of `models list`"
     parser.add_argument("model", type=Path, metavar="MODEL", help=text)
     add_json(parser)
+    add_said(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is known of the model; it is not run."""
-    facts = gather(args.model)
+    facts = gather(args.model, args.labels, **said_options(args))
     if args.json:
         print(json.dumps(facts))
         return 0
@@ -49,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def gather(path: Path) -> dict[str, Any]:
-    """Facts of a model file or bundle, ready for JSON."""
+def gather(path: Path, labels: Path | None = None, **said: Any) -> dict[str, Any]:
+    """Facts of a model file or bundle, ready for JSON; `said` are fields of `prepare` and `decode`."""
     from edge_infer.bundle.bundle import open_bundle
     from edge_infer.bundle.metadata import read_metadata
     from edge_infer.bundle.model_file import read_model
@@ -70,26 +71,30 @@ def gather(path: Path) -> dict[str, Any]:
     }
     metadata = read_metadata(model)
     if metadata:
-        said = {name: getattr(metadata, name) for name in ("name", "version", "author", "license", "description")}
-        facts["metadata"] = {name: value for name, value in said.items() if value}
+        texts = {name: getattr(metadata, name) for name in ("name", "version", "author", "license", "description")}
+        facts["metadata"] = {name: value for name, value in texts.items() if value}
     if model.files:
         facts["files"] = list(model.files)
-    return facts | _use(bundle, model, metadata)
+    return facts | _use(bundle, model, metadata, labels, said)
 
 
-def _use(bundle: "Bundle", model: "ModelFile", metadata: "Metadata | None") -> dict[str, Any]:
+def _use(
+    bundle: "Bundle", model: "ModelFile", metadata: "Metadata | None", labels: Path | None, said: dict[str, Any]
+) -> dict[str, Any]:
     """How the model is used, and what tells that; where it cannot be known, the choices."""
     from edge_infer.bundle.manifest import Decode, Prepare
     from edge_infer.kinds.registry import KINDS, kind_of
+    from edge_infer.model import with_options
     from edge_infer.recipe import make_recipe
 
     try:
-        recipe = make_recipe(bundle, model, Prepare(), Decode())
+        prepare, decode = with_options(Prepare(), Decode(), said)
+        recipe = make_recipe(bundle, model, prepare, decode, labels)
     except ModelError as error:
         doubts = {"not believed": list(metadata.doubts)} if metadata and metadata.doubts else {}
         choices = {kind.name: kind.summary for kind in KINDS}
         return {"task": "unknown", "why": str(error).splitlines()[0], **doubts, "decoders": choices}
-    decided = _picture(bundle, recipe) | _decode(recipe)
+    decided = _picture(bundle, recipe, prepare.size) | _decode(recipe)
     decided |= {part: _part(value, why) for part, (value, why) in kind_of(recipe.kind).explain(recipe).items()}
     facts: dict[str, Any] = {
         "task": recipe.task,
@@ -101,7 +106,7 @@ def _use(bundle: "Bundle", model: "ModelFile", metadata: "Metadata | None") -> d
     return facts | ({"not believed": list(recipe.doubts)} if recipe.doubts else {})
 
 
-def _picture(bundle: "Bundle", recipe: "Recipe") -> dict[str, Any]:
+def _picture(bundle: "Bundle", recipe: "Recipe", size: Size | None) -> dict[str, Any]:
     """What becomes of a picture, and what else the model is fed with."""
     model, found, options = recipe.clues.model, recipe.found, recipe.prepare
     taken = {*recipe.inputs, *recipe.state}
@@ -109,7 +114,9 @@ def _picture(bundle: "Bundle", recipe: "Recipe") -> dict[str, Any]:
     picture, layout = next(((spec, layout) for spec, layout in free if layout), (None, None))
     facts: dict[str, Any] = {}
     if picture is not None and layout is not None:
-        facts["input size"] = _input_size(picture, layout[0], bundle, recipe)
+        facts["input size"] = _input_size(
+            picture, layout[0], [(size, "you"), (bundle.prepare.size, "the manifest")], recipe
+        )
         gray = layout[1] == 1
         channels = f"the {'one channel' if gray else 'channels'} of the input"
         facts["color"] = _part(options.color or ("gray" if gray else "rgb"), found.get("color", channels))
@@ -141,7 +148,9 @@ def _layout(spec: TensorSpec) -> tuple[Size, int] | None:
         return None
 
 
-def _input_size(picture: TensorSpec, own: Size, bundle: "Bundle", recipe: "Recipe") -> dict[str, Any]:
+def _input_size(
+    picture: TensorSpec, own: Size, said: list[tuple[Size | None, str]], recipe: "Recipe"
+) -> dict[str, Any]:
     """The size of the picture, where the model leaves that open as `load` chooses it."""
     from edge_infer.kinds.registry import kind_of
 
@@ -149,7 +158,7 @@ def _input_size(picture: TensorSpec, own: Size, bundle: "Bundle", recipe: "Recip
         return _part(f"{own[0]}x{own[1]}", f"the input '{picture.name}'")
     export = recipe.clues.export
     choices = [
-        (bundle.prepare.size, "the manifest"),
+        *said,
         (export.size if export else None, "the exporter's file"),
         (kind_of(recipe.kind).usual_prepare.size, "usual for this decoder"),
         (own if min(own) > 1 else None, f"the input '{picture.name}'"),

@@ -42,12 +42,18 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def add_use(parser: argparse.ArgumentParser) -> None:
-    """How a model is to be used."""
-    group = parser.add_argument_group("what to say about the model (default: what its file says)")
+    """Where a model is to run, and what may be said about it."""
+    group = parser.add_argument_group("where it runs")
     group.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu or edgetpu[:usb|:pci][:N]")
     group.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads for one inference")
     group.add_argument("--runtime", choices=("ai_edge_litert", "tflite_runtime"), help="force one of the two")
     group.add_argument("--delegate", metavar="FILE", help="Edge TPU library, if not the system's")
+    add_said(parser)
+
+
+def add_said(parser: argparse.ArgumentParser) -> None:
+    """What may be said about a model."""
+    group = parser.add_argument_group("what to say about the model (default: what its file says)")
     group.add_argument("--labels", type=Path, metavar="FILE", help="one label a line, or `id label`")
     group.add_argument(
         "--decoder", metavar="KIND", help="what the outputs are; docs/zero-configuration.md has all kinds"
@@ -70,6 +76,12 @@ def add_use(parser: argparse.ArgumentParser) -> None:
 
 def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `edge_infer.load`."""
+    fixed = {name: getattr(args, name) for name in ("device", "threads", "runtime", "delegate", "labels")}
+    return fixed | said_options(args)
+
+
+def said_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of `prepare` and `decode` that are said."""
     if args.roi is not None and len(args.roi) != 4:
         raise UsageError(f"--roi takes four numbers x0,y0,x1,y1, not {len(args.roi)}")
     options = {
@@ -89,8 +101,7 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
         "std": args.std,
         "color": args.color,
     }
-    fixed = {name: getattr(args, name) for name in ("device", "threads", "runtime", "delegate", "labels")}
-    return fixed | {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def positive(text: str) -> int:

@@ -91,8 +91,17 @@ def recognise(clues: Clues) -> tuple[Kind, str]:
     choices = "\n".join(f"  {kind.name:<12} {kind.summary}" for kind in (*KINDS, *plugged))
     raise ModelError(
         f"what {clues.model.path} does cannot be known from the file (its outputs: {listed}); say which decoder, "
-        f"with --decoder, or decode: {{kind: ...}} in a configuration:\n{choices}"
+        f"with --decoder, or decode: {{kind: ...}} in a configuration{_also(clues)}:\n{choices}"
     )
+
+
+def _also(clues: Clues) -> str:
+    """What else will have to be said."""
+    said = clues.metadata.inputs if clues.metadata else ()
+    floats = any(spec.dtype.kind == "f" for spec in clues.model.inputs)
+    if not floats or any(tensor.normalization for tensor in said):
+        return ""
+    return "; and how pixels become floats, with --mean and --std, where the decoder has no usual way"
 
 
 def _guarded(name: str, kind: Kind) -> Kind:

@@ -13,8 +13,8 @@ from tflite_writer import ADD, Graph, Op, Tensor, model_bytes, write_answers
 from edge_infer.cli.main import main
 
 
-def inspect(capsys: pytest.CaptureFixture[str], path: Path) -> Any:
-    assert main(["inspect", "--json", str(path)]) == 0
+def inspect(capsys: pytest.CaptureFixture[str], path: Path, *said: str) -> Any:
+    assert main(["inspect", "--json", str(path), *said]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -100,6 +100,16 @@ def test_state_open_sizes_and_what_must_be_said(capsys: pytest.CaptureFixture[st
     assert decided(facts)["input size"] == "320x240"
     assert told(facts)["input size"] == "the manifest"
     assert (decided(facts)["mean"], told(facts)["mean"]) == ("unknown", "nothing: say --mean")
+
+
+def test_what_you_say_wins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_answers(tmp_path / "m.tflite", {"x": np.zeros((1, 3), np.float32)}, size=(8, 8))
+    assert inspect(capsys, path)["task"] == "unknown"
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    labels = str(tmp_path / "labels.txt")
+    facts = inspect(capsys, path, "--decoder", "classify", "--mean", "0", "--std", "255", "--labels", labels)
+    assert (facts["task"], facts["labels"]) == ("classify", 3)
+    assert (decided(facts)["mean"], told(facts)["mean"], told(facts)["task"]) == ([0.0], "you", "you")
 
 
 def test_the_text_says_the_same(capsys: pytest.CaptureFixture[str], models: Path) -> None:
