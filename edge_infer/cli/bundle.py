@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file, or another bundle")
     create.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bundle's folder")
     create.add_argument(
-        "--input", nargs="+", default=[], metavar="FILE", help="pictures for the golden test, folders or patterns"
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="pictures for the golden test, folders or patterns",
     )
     create.add_argument("--edgetpu", type=Path, metavar="FILE", help="the same model, compiled for the Edge TPU")
     create.add_argument("--task", choices=TASKS, help="what it must be; another one is refused")
