@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from edge_infer.decode.gallery_file import write_gallery
+    from edge_infer.kinds.gallery_file import write_gallery
     from edge_infer.model import load
     from edge_infer.tools.gallery import added, check_embeds, embedded, files_of, known_pictures, opened
 
@@ -72,7 +72,7 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from edge_infer.decode.gallery_file import read_gallery
+    from edge_infer.kinds.gallery_file import read_gallery
 
     gallery = read_gallery(args.file)
     pictures: dict[str, list[str]] = {name: [] for name in gallery.names}
@@ -89,7 +89,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from edge_infer.decode.gallery_file import read_gallery, write_gallery
+    from edge_infer.kinds.gallery_file import read_gallery, write_gallery
     from edge_infer.tools.gallery import without
 
     if not args.label and not args.picture:

@@ -6,9 +6,9 @@ from edge_infer.bundle.manifest import Decode
 from edge_infer.decode.decoder import Decoder
 from edge_infer.decode.embedding import EmbeddingDecoder
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import read_gallery
 from edge_infer.decode.landmarks import length
 from edge_infer.errors import ModelError
+from edge_infer.kinds.gallery_file import read_gallery
 from edge_infer.kinds.kind import Clues, Kind, Recipe, Shape
 from edge_infer.types import TensorSpec
 

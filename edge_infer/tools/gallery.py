@@ -9,8 +9,8 @@ import numpy as np
 from edge_infer.bundle.bundle import open_bundle
 from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import read_gallery
 from edge_infer.errors import InputError, ModelError, UnavailableError, UsageError
+from edge_infer.kinds.gallery_file import read_gallery
 from edge_infer.model import Model
 from edge_infer.sources.images import find_images
 from edge_infer.types import Array, Embedding

@@ -9,8 +9,8 @@ from pathlib import Path
 from edge_infer.bundle.labels import labels_from
 from edge_infer.bundle.metadata import Metadata, read_metadata
 from edge_infer.bundle.model_file import ModelFile, read_model
-from edge_infer.decode.gallery_file import read_gallery, replace_file
 from edge_infer.errors import ModelError, UsageError
+from edge_infer.kinds.gallery_file import read_gallery, replace_file
 from edge_infer.tools.gallery_models import class_count, extractor, imprinted
 
 

@@ -20,10 +20,10 @@ from edge_infer.bundle.manifest import Manifest
 from edge_infer.bundle.manifest_file import read_manifest
 from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import write_gallery
 from edge_infer.errors import EdgeInferError, InputError, ModelError, UsageError
 from edge_infer.golden import golden_problems
 from edge_infer.golden.comparisons import COMPARISONS
+from edge_infer.kinds.gallery_file import write_gallery
 from edge_infer.kinds.registry import KINDS
 from edge_infer.model import load
 from edge_infer.tools.bundle_explicit import label_lines

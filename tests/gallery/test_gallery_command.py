@@ -11,7 +11,7 @@ from l2_models import write_l2_classifier
 from tflite_writer import write_answers
 
 from edge_infer.cli.main import main
-from edge_infer.decode.gallery_file import read_gallery
+from edge_infer.kinds.gallery_file import read_gallery
 from edge_infer.model import load
 from edge_infer.sources.images import read_image
 from edge_infer.types import Array, Embedding

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import MAX_BYTES, read_gallery, write_gallery
 from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.kinds.gallery_file import MAX_BYTES, read_gallery, write_gallery
 
 KNOWN = Gallery(np.eye(3, dtype=np.float32), ("größer", "猫", "größer"), ("a.jpg", "b/c.jpg", "d.jpg"), ("1f", "2e"))
 

@@ -11,8 +11,8 @@ from tflite_writer import CONV_2D, FULLY_CONNECTED, write_answers
 
 from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import write_gallery
 from edge_infer.errors import ModelError, UsageError
+from edge_infer.kinds.gallery_file import write_gallery
 from edge_infer.model import Model, load
 from edge_infer.tools.gallery import Known, added, embedded, files_of
 from edge_infer.tools.gallery_imprint import write_extractor, write_imprinted

@@ -9,8 +9,8 @@ from tflite_writer import L2_NORMALIZATION, RESHAPE, Graph, Op, Tensor, model_by
 
 from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.gallery import Gallery
-from edge_infer.decode.gallery_file import write_gallery
 from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.kinds.gallery_file import write_gallery
 from edge_infer.kinds.kind import Clues
 from edge_infer.kinds.registry import recognise
 from edge_infer.model import load
