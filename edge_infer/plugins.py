@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
 from edge_infer.errors import EdgeInferError, UnavailableError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,10 @@ T = TypeVar("T")
 
 
 @cache
-def installed(group: str) -> Mapping[str, EntryPoint]:
+def installed(group: str) -> "Mapping[str, EntryPoint]":
     """The plug-ins of a group by name; none of them is loaded."""
+    from importlib.metadata import entry_points  # 20 ms, which most have no use for
+
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=group), key=package_of):
         first = found.setdefault(point.name, point)
@@ -37,7 +41,7 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     return found
 
 
-def package_of(point: EntryPoint) -> str:
+def package_of(point: "EntryPoint") -> str:
     """Name and version of the package that brings a plug-in."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
 
@@ -85,7 +89,7 @@ def guarded(group: str, name: str, act: Callable[P, R]) -> Callable[P, R]:
 
 
 @cache
-def _loaded(point: EntryPoint) -> object:
+def _loaded(point: "EntryPoint") -> object:
     try:
         return point.load()
     except Exception as error:  # somebody else's module: anything may come
@@ -97,7 +101,7 @@ def _warn_once(message: str) -> None:
     log.warning("%s", message)
 
 
-def _broken(point: EntryPoint, why: str) -> UnavailableError:
+def _broken(point: "EntryPoint", why: str) -> UnavailableError:
     return UnavailableError(
         f"the plug-in '{point.name}' ({point.group}) of {package_of(point)} {why}: upgrade or uninstall that package"
     )

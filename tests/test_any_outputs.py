@@ -14,7 +14,7 @@ from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.draw import draw
-from edge_infer.kinds.registry import KINDS, kind_of
+from edge_infer.kinds.registry import HOMES, built_in, kind_of
 from edge_infer.prepare.image import ImageOptions, fit
 from edge_infer.recipe import make_recipe
 from edge_infer.types import Detections, Keypoints, Mask, ModelId, Prediction, Result, TensorSpec
@@ -117,4 +117,8 @@ def test_what_is_reported_lies_in_its_limits(
 
 def test_all_kinds_are_tried_but_those_that_need_more_than_shapes() -> None:
     others = {"ssd", "centernet", "posenet-op", "yolox", "yolo-classify", "yolo-semantic", "yolov5-classify"}
-    assert {kind.name for kind in KINDS} == {kind for kind, _, _ in LAYOUTS} | others
+    assert {kind.name for kind in built_in()} == {kind for kind, _, _ in LAYOUTS} | others
+
+
+def test_each_kind_is_where_it_is_looked_for() -> None:
+    assert [kind.name for kind in built_in()] == list(HOMES)

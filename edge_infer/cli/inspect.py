@@ -83,7 +83,7 @@ def _use(
 ) -> dict[str, Any]:
     """How the model is used, and what tells that; where it cannot be known, the choices."""
     from edge_infer.bundle.manifest import Decode, Prepare
-    from edge_infer.kinds.registry import KINDS, kind_of
+    from edge_infer.kinds.registry import built_in, kind_of
     from edge_infer.model import with_options
     from edge_infer.recipe import make_recipe
 
@@ -92,7 +92,7 @@ def _use(
         recipe = make_recipe(bundle, model, prepare, decode, labels)
     except ModelError as error:
         doubts = {"not believed": list(metadata.doubts)} if metadata and metadata.doubts else {}
-        choices = {kind.name: kind.summary for kind in KINDS}
+        choices = {kind.name: kind.summary for kind in built_in()}
         return {"task": "unknown", "why": str(error).splitlines()[0], **doubts, "decoders": choices}
     decided = _picture(bundle, recipe, prepare.size) | _decode(recipe)
     decided |= {part: _part(value, why) for part, (value, why) in kind_of(recipe.kind).explain(recipe).items()}

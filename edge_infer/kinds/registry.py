@@ -1,58 +1,55 @@
 """All kinds of models."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 
 from edge_infer import plugins
 from edge_infer.errors import ModelError, UnavailableError
-from edge_infer.kinds.blazeface import BLAZEFACE
-from edge_infer.kinds.centernet import CENTERNET
-from edge_infer.kinds.classify import CLASSIFY
-from edge_infer.kinds.efficientdet import EFFICIENTDET
-from edge_infer.kinds.embed import EMBED
-from edge_infer.kinds.fomo import FOMO
 from edge_infer.kinds.kind import Clues, Kind
-from edge_infer.kinds.landmarks import LANDMARKS
-from edge_infer.kinds.movenet import MOVENET, MOVENET_MULTI
-from edge_infer.kinds.posenet import POSENET, POSENET_OP
-from edge_infer.kinds.regress import REGRESS
-from edge_infer.kinds.segment import SEGMENT
-from edge_infer.kinds.ssd import SSD
-from edge_infer.kinds.ssd_raw import SSD_RAW
-from edge_infer.kinds.tensors import TENSORS
-from edge_infer.kinds.yolo import YOLO, YOLO_OBB, YOLO_POSE, YOLO_SEGMENT, YOLOX
-from edge_infer.kinds.yolo_classify import YOLO_CLASSIFY, YOLOV5_CLASSIFY
-from edge_infer.kinds.yolo_semantic import YOLO_SEMANTIC
 
 log = logging.getLogger(__name__)
 
-# In the order in which they are tried: the surest sign first.
-KINDS = (
-    SSD,
-    YOLO,
-    YOLO_SEGMENT,
-    YOLO_POSE,
-    YOLO_OBB,
-    YOLO_SEMANTIC,
-    YOLOX,
-    YOLO_CLASSIFY,
-    YOLOV5_CLASSIFY,
-    BLAZEFACE,
-    SSD_RAW,
-    EFFICIENTDET,
-    MOVENET,
-    MOVENET_MULTI,
-    POSENET_OP,
-    POSENET,
-    LANDMARKS,
-    CENTERNET,
-    FOMO,
-    SEGMENT,
-    EMBED,
-    CLASSIFY,
-    REGRESS,
-    TENSORS,
-)
+# Where each kind is, in the order in which they are tried: the surest sign first. A module is imported when it is its
+# turn: all of them would make the start of a daemon a tenth of a second longer on a PC.
+HOMES = {
+    "ssd": "ssd:SSD",
+    "yolo": "yolo:YOLO",
+    "yolo-segment": "yolo:YOLO_SEGMENT",
+    "yolo-pose": "yolo:YOLO_POSE",
+    "yolo-obb": "yolo:YOLO_OBB",
+    "yolo-semantic": "yolo_semantic:YOLO_SEMANTIC",
+    "yolox": "yolo:YOLOX",
+    "yolo-classify": "yolo_classify:YOLO_CLASSIFY",
+    "yolov5-classify": "yolo_classify:YOLOV5_CLASSIFY",
+    "blazeface": "blazeface:BLAZEFACE",
+    "ssd-raw": "ssd_raw:SSD_RAW",
+    "efficientdet": "efficientdet:EFFICIENTDET",
+    "movenet": "movenet:MOVENET",
+    "movenet-multi": "movenet:MOVENET_MULTI",
+    "posenet-op": "posenet:POSENET_OP",
+    "posenet": "posenet:POSENET",
+    "landmarks": "landmarks:LANDMARKS",
+    "centernet": "centernet:CENTERNET",
+    "fomo": "fomo:FOMO",
+    "segment": "segment:SEGMENT",
+    "embed": "embed:EMBED",
+    "classify": "classify:CLASSIFY",
+    "regress": "regress:REGRESS",
+    "tensors": "tensors:TENSORS",
+}
+
+
+def built_in() -> Iterator[Kind]:
+    """All that need no plug-in."""
+    return map(_built_in, HOMES)
+
+
+def _built_in(name: str) -> Kind:
+    module, _, constant = HOMES[name].partition(":")
+    kind: Kind = getattr(import_module(f"edge_infer.kinds.{module}"), constant)
+    return kind
 
 
 def kind_of(name: str) -> Kind:
@@ -62,12 +59,11 @@ def kind_of(name: str) -> Kind:
         ModelError: there is none; the message lists all.
         UnavailableError: it is a plug-in's, which cannot be loaded.
     """
-    for kind in KINDS:
-        if kind.name == name:
-            return kind
+    if name in HOMES:
+        return _built_in(name)
     if plugged := plugins.find(plugins.DECODERS, name, Kind):
         return _guarded(name, plugged)
-    known = ", ".join([*(kind.name for kind in KINDS), *plugins.installed(plugins.DECODERS)])
+    known = ", ".join([*HOMES, *plugins.installed(plugins.DECODERS)])
     raise ModelError(f"there is no kind of model '{name}'; there are {known} (`--decoder`, or `decode: {{kind: ...}}`)")
 
 
@@ -77,7 +73,7 @@ def recognise(clues: Clues) -> tuple[Kind, str]:
     Raises:
         ModelError: what the model does cannot be known; the message lists the choices.
     """
-    for kind in KINDS:
+    for kind in built_in():
         if reason := kind.recognise(clues):
             return kind, reason
     plugged = [_guarded(name, kind) for name, kind in plugins.load(plugins.DECODERS, Kind).items()]
@@ -88,7 +84,7 @@ def recognise(clues: Clues) -> tuple[Kind, str]:
         except UnavailableError as error:
             log.warning("%s", error)
     listed = ", ".join(f"{spec.name or 'unnamed'} {list(spec.shape)} {spec.dtype}" for spec in clues.outputs)
-    choices = "\n".join(f"  {kind.name:<12} {kind.summary}" for kind in (*KINDS, *plugged))
+    choices = "\n".join(f"  {kind.name:<12} {kind.summary}" for kind in (*built_in(), *plugged))
     raise ModelError(
         f"what {clues.model.path} does cannot be known from the file (its outputs: {listed}); say which decoder, "
         f"with --decoder, or decode: {{kind: ...}} in a configuration{_also(clues)}:\n{choices}"

@@ -15,7 +15,7 @@ from edge_infer.bundle.writing import write_bundle
 from edge_infer.errors import EdgeInferError, ModelError, UsageError
 from edge_infer.golden import golden_problems
 from edge_infer.golden.making import FILE, Made, make_golden, reduced
-from edge_infer.kinds.registry import KINDS
+from edge_infer.kinds.registry import built_in
 from edge_infer.model import Model, load
 from edge_infer.sources.images import read_image
 from edge_infer.tools.bundle_card import model_card
@@ -99,14 +99,14 @@ def _check_files(files: Sequence[ModelFile]) -> None:
 
 def _kind_for(wanted: Wanted) -> dict[str, str]:
     """The decoder, where the task leaves no choice."""
-    kinds = [kind.name for kind in KINDS if kind.task == wanted.task]
+    kinds = [kind.name for kind in built_in() if kind.task == wanted.task]
     return {"kind": kinds[0]} if len(kinds) == 1 and "kind" not in wanted.options else {}
 
 
 def _check_task(model: Model, task: str | None) -> None:
     if task in (None, model.task):
         return
-    kinds = ", ".join(kind.name for kind in KINDS if kind.task == task)
+    kinds = ", ".join(kind.name for kind in built_in() if kind.task == task)
     raise UsageError(
         f"{model.id} is taken for a model of the task {model.task}, by {model.recipe.found['task']}, not {task}: say "
         f"which decoder it needs, with --decoder (one of {kinds})"

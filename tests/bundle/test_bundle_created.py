@@ -24,7 +24,7 @@ from edge_infer.errors import EdgeInferError, InputError, ModelError, UsageError
 from edge_infer.golden import golden_problems
 from edge_infer.golden.comparisons import COMPARISONS
 from edge_infer.kinds.gallery_file import write_gallery
-from edge_infer.kinds.registry import KINDS
+from edge_infer.kinds.registry import built_in
 from edge_infer.model import load
 from edge_infer.tools.bundle_explicit import label_lines
 from edge_infer.tools.bundle_made import Created, Wanted, create_bundle
@@ -290,4 +290,4 @@ def test_what_cannot_be_read_makes_no_bundle(tmp_path: Path, picture: Path, dama
 
 def test_a_manifest_knows_the_task_of_each_kind() -> None:
     (task,) = (field.type for field in msgspec.structs.fields(Manifest) if field.name == "task")
-    assert {kind.task for kind in KINDS} <= set(get_args(get_args(task)[0]))
+    assert {kind.task for kind in built_in()} <= set(get_args(get_args(task)[0]))

@@ -13,7 +13,7 @@ from echoes import ECHOES
 from edge_infer.bundle.manifest_file import read_manifest
 from edge_infer.cli.bundle import TASKS
 from edge_infer.cli.main import main
-from edge_infer.kinds.registry import KINDS
+from edge_infer.kinds.registry import built_in
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FACES = REPOSITORY / "models/face-detection"
@@ -124,7 +124,7 @@ def test_a_bundle_is_replaced_with_force(
 
 
 def test_the_command_knows_all_tasks() -> None:
-    assert set(TASKS) == {kind.task for kind in KINDS}
+    assert set(TASKS) == {kind.task for kind in built_in()}
 
 
 REAL = {

@@ -11,7 +11,7 @@ from edge_infer.bundle.exports import read_export
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import ModelError
 from edge_infer.kinds.kind import Clues
-from edge_infer.kinds.registry import KINDS
+from edge_infer.kinds.registry import built_in
 from edge_infer.types import TensorSpec
 
 FLOAT = np.dtype(np.float32)
@@ -30,7 +30,7 @@ def model(
 
 def kind_of(file: ModelFile) -> str | None:
     clues = Clues(file, None, read_export(file))
-    found = [kind.name for kind in KINDS if "yolo" in kind.name and kind.recognise(clues)]
+    found = [kind.name for kind in built_in() if "yolo" in kind.name and kind.recognise(clues)]
     assert len(found) <= 1
     return found[0] if found else None
 
