@@ -101,11 +101,12 @@ def refined_by_hand(points: Array, heat: Array, size: tuple[int, int]) -> list[l
 
 
 EIGHTHS = st.integers(-48, 16).map(lambda eighths: eighths / 8)  # none within a rounding of the limit
+PLACES = st.integers(-40, 440).map(lambda quarters: quarters / 4 + 0.0617)  # none on the border of two cells
 
 
 @given(
     heat=hnp.arrays(np.float32, st.tuples(st.integers(3, 12), st.integers(3, 12), st.just(4)), elements=EIGHTHS),
-    points=hnp.arrays(np.float32, (4, 2), elements=st.floats(-10, 110, width=16)),
+    points=hnp.arrays(np.float32, (4, 2), elements=PLACES),
 )
 def test_points_move_to_the_heat_as_the_published_calculator_moves_them(heat: Array, points: Array) -> None:
     assert refine(points, heat, (96, 96)) == pytest.approx(np.array(refined_by_hand(points, heat, (96, 96))), abs=1e-2)
