@@ -101,7 +101,7 @@ def refined_by_hand(points: Array, heat: Array, size: tuple[int, int]) -> list[l
 
 
 EIGHTHS = st.integers(-48, 16).map(lambda eighths: eighths / 8)  # none within a rounding of the limit
-PLACES = st.integers(-40, 440).map(lambda quarters: quarters / 4 + 0.0617)  # none on the border of two cells
+PLACES = st.integers(-40, 440).map(lambda quarters: quarters / 4 + 0.0625)  # none on the border of two cells
 
 
 @given(
