@@ -6,11 +6,12 @@ import numpy as np
 
 from edge_infer.types import Array
 
+LARGEST_LOGIT = 80.0  # exp overflows float32 at 88.7, and the score is 0 or 1 long before
+
 
 def sigmoid(logits: Array) -> Array:
-    """Each score on its own."""
-    with np.errstate(over="ignore"):  # exp(-x) = inf is a score of 0
-        scores: Array = 1.0 / (1.0 + np.exp(-logits))
+    """Each score on its own: 1 / (1 + exp(-x)), NaN where x is."""
+    scores: Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
     return scores
 
 
@@ -25,5 +26,5 @@ def softmax(logits: Array) -> Array:
 def logit(score: float) -> float:
     """The logit whose sigmoid is a score; +-80, where float32 knows no difference any more, for 1 and 0."""
     if score <= 0.0:
-        return -80.0
-    return 80.0 if score >= 1.0 else math.log(score / (1.0 - score))
+        return -LARGEST_LOGIT
+    return LARGEST_LOGIT if score >= 1.0 else math.log(score / (1.0 - score))

@@ -11,14 +11,13 @@ from typing import Literal
 import numpy as np
 
 from edge_infer.decode import nms
+from edge_infer.decode.activations import sigmoid
 from edge_infer.decode.decoder import ClassFilter, label_of
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Detections, Geometry, Size, TensorSpec
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear")
 COORDINATES = 4 + 2 * len(KEYPOINTS)  # centre x, y, width, height, then x, y of each keypoint
-# exp overflows float32 at 88.7; the graphs clip at 100 (score_clipping_thresh), where the score is 0 or 1 all the same.
-LARGEST_LOGIT = 80.0
 LARGEST_COORDINATE = 1e6  # input pixels; what is larger is broken, and its area overflows
 
 
@@ -55,7 +54,7 @@ class BlazeFaceDecoder:
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
         logits = self._specs[self._scores].real(outputs[self._scores].reshape(-1))
-        scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
+        scores = sigmoid(logits)
         kept = np.flatnonzero(scores >= self._min_score)
         raw = self._specs[self._boxes].real(outputs[self._boxes].reshape(-1, COORDINATES)[kept])
         sound = np.isfinite(raw).all(axis=1) & (np.abs(raw).max(axis=1, initial=0.0) < LARGEST_COORDINATE)

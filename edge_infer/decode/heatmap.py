@@ -2,24 +2,11 @@
 
 import numpy as np
 
+from edge_infer.decode.activations import logit, sigmoid
 from edge_infer.types import Array, TensorSpec
 
-# exp overflows float32 at 88.7, and the score is 0 or 1 long before.
-LARGEST_LOGIT = 80.0
 # How much lower than its threshold a logit may be to be looked at closer: rounding of exp and log is far below.
 SLACK = 1e-3
-
-
-def sigmoid(logits: Array) -> Array:
-    """1 / (1 + exp(-x)), NaN where x is."""
-    scores: Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
-    return scores
-
-
-def logit(score: float) -> float:
-    """The x of which `sigmoid` is the score."""
-    with np.errstate(divide="ignore"):
-        return float(np.clip(np.log(np.float64(score)) - np.log1p(-np.float64(score)), -LARGEST_LOGIT, LARGEST_LOGIT))
 
 
 def is_probability(spec: TensorSpec, operator: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_infer.decode.heatmap import sigmoid
+from edge_infer.decode.activations import sigmoid
 from edge_infer.decode.landmarks_names import BODY_33, HAND_21
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Geometry, Keypoints, Size, TensorSpec

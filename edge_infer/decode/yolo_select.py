@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from edge_infer.decode.activations import sigmoid
 from edge_infer.decode.yolo_layout import Head, Part
 from edge_infer.types import Array, TensorSpec
 
@@ -72,7 +73,7 @@ def _by_best_class(
     values = spec.real(best[kept])
     sound = np.isfinite(values)
     kept, values = kept[sound], values[sound]
-    scores = _sigmoid(values) if logits else np.minimum(values, np.float32(1.0))
+    scores = sigmoid(values) if logits else np.minimum(values, np.float32(1.0))
     return kept, scores, columns[:, kept].argmax(axis=0)
 
 
@@ -134,8 +135,3 @@ def _logit(score: float) -> float:
     """Of 0 and 1 those of a number beside them: what no float32 tells apart after the sigmoid."""
     bounded = min(max(score, 1e-9), 1 - 1e-7)
     return math.log(bounded / (1 - bounded))
-
-
-def _sigmoid(values: Array) -> Array:
-    scores: Array = 1.0 / (1.0 + np.exp(-np.clip(values, -80.0, 80.0)))  # exp overflows float32 at 88.7
-    return scores

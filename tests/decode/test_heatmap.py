@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge_infer.decode.heatmap import HeatMap, is_probability, logit, sigmoid
+from edge_infer.decode.activations import logit, sigmoid
+from edge_infer.decode.heatmap import HeatMap, is_probability
 from edge_infer.types import Array, TensorSpec
 
 FLOAT, INT8, UINT8 = np.dtype(np.float32), np.dtype(np.int8), np.dtype(np.uint8)
