@@ -143,11 +143,11 @@ def _on_cpu(use: Use, file: ModelFile, where: Where) -> Engine:
 
 def _shapes(use: Use, file: ModelFile) -> tuple[tuple[int, ...], ...]:
     size = use.prepare.size or use.bundle.prepare.size
-    export, usual = read_export(file), None
-    if size is None and any(spec.signature for spec in file.inputs):
-        kind = find_kind(use.bundle, Clues(file, read_metadata(file), export), use.decode.kind, {})
-        usual = export.size if export else kind.usual_prepare.size
-    return input_shapes(file, size, usual)
+    if size is not None or not any(spec.signature for spec in file.inputs):
+        return input_shapes(file, size)
+    export = read_export(file)
+    kind = find_kind(use.bundle, Clues(file, read_metadata(file), export), use.decode.kind, {})
+    return input_shapes(file, size, export.size if export else kind.usual_prepare.size)
 
 
 def _accelerated_file(
