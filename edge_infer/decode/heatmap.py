@@ -7,6 +7,7 @@ from edge_infer.types import Array, TensorSpec
 
 # How much lower than its threshold a logit may be to be looked at closer: rounding of exp and log is far below.
 SLACK = 1e-3
+SURE_LOGIT = 16.0  # float32 makes 1 of the scores above 16.6: what is wanted of them is decided by their scores
 
 
 def is_probability(spec: TensorSpec, operator: str) -> bool:
@@ -38,7 +39,7 @@ class HeatMap:
         A peak is as large as its eight neighbours of the same channel. Equal scores: rows first, then columns.
         """
         grid = stored.reshape(stored.shape[-3:])
-        wanted = logit(min_score) - SLACK if self._logits else min_score
+        wanted = min(SURE_LOGIT, logit(min_score)) - SLACK if self._logits else min_score
         places = np.argwhere(grid >= self._spec.least(wanted))
         places = places[_is_peak(grid, places)]
         scores = self.scores(grid[tuple(places.T)])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -38,6 +38,7 @@ STORED = hnp.arrays(np.int8, st.tuples(st.just(1), st.integers(1, 6), st.integer
 
 
 @given(stored=STORED, logits=st.booleans(), scale=st.sampled_from([1 / 256, 0.03, 0.5]), min_score=st.floats(0, 1))
+@example(stored=np.zeros((1, 1, 1, 1), np.int8), logits=True, scale=0.5, min_score=1.0)
 def test_peaks_are_those_that_a_plain_search_finds(stored: Array, logits: bool, scale: float, min_score: float) -> None:
     """Stored values that stand for the same score, at the ends of the sigmoid, are peaks by their stored value."""
     heat = HeatMap(spec(stored.shape, INT8, scale, -128), logits=logits)
