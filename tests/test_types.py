@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -150,6 +152,12 @@ def test_the_least_stored_value_divides_the_stored_values_as_the_threshold_divid
     limits = np.iinfo(spec.dtype)
     stored = np.arange(limits.min, limits.max + 1)
     assert np.array_equal(stored >= spec.least(threshold), spec.real(stored) >= np.float32(threshold))
+
+
+@given(QUANTISED)
+def test_thresholds_of_stored_integers_are_integers_and_below_all_is_the_least_of_them(spec: TensorSpec) -> None:
+    assert spec.least(-math.inf) == np.iinfo(spec.dtype).min
+    assert all(type(spec.least(real)) is int for real in (-math.inf, -0.5, 0.0, 0.5))
 
 
 @given(QUANTISED)

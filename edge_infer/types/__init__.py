@@ -5,8 +5,10 @@ boxes are `xyxy float32` in captured-frame pixels.
 """
 
 from edge_infer.types.arrays import Array, Size, TensorSpec
-from edge_infer.types.frames import Frame, Geometry
+from edge_infer.types.events import Event, EventKind, Phase
+from edge_infer.types.frames import Frame, Geometry, Span, Wanted
 from edge_infer.types.predictions import (
+    Anomaly,
     Category,
     Classes,
     Detection,
@@ -24,12 +26,15 @@ from edge_infer.types.predictions import (
 from edge_infer.types.results import ModelId, Result, Status
 
 __all__ = [
+    "Anomaly",
     "Array",
     "Category",
     "Classes",
     "Detection",
     "Detections",
     "Embedding",
+    "Event",
+    "EventKind",
     "Frame",
     "Geometry",
     "Keypoint",
@@ -38,11 +43,14 @@ __all__ = [
     "Measurement",
     "Measurements",
     "ModelId",
+    "Phase",
     "Prediction",
     "Region",
     "Result",
     "Size",
+    "Span",
     "Status",
     "TensorSpec",
     "Tensors",
+    "Wanted",
 ]

@@ -1,6 +1,8 @@
 """What everything is made of: arrays, sizes, tensors."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,10 +53,16 @@ class TensorSpec:
     def least(self, real: float) -> float:
         """The smallest stored value whose real value is >= `real`: thresholds need no dequantisation.
 
-        Above all that the type holds where none is large enough.
+        Above all that the type holds where none is large enough. Of integers it is an int: numpy compares them with
+        integers six times as fast as with floats.
         """
-        if not self.quantized:
-            return real
-        exact = real / self.scale[0] + self.zero_point[0]
-        near = np.arange(np.floor(exact) - 1, np.ceil(exact) + 2)  # rounding decides as `real` does
-        return float(near[self.real(near) >= np.float32(real)][0])
+        return _least(self, real) if self.quantized else real
+
+
+@lru_cache(maxsize=1024)  # decoders ask for the same ones for each frame, which takes 10 us
+def _least(spec: TensorSpec, real: float) -> int:
+    if real == -math.inf:
+        return int(np.iinfo(spec.dtype).min)
+    exact = real / spec.scale[0] + spec.zero_point[0]
+    near = np.arange(np.floor(exact) - 1, np.ceil(exact) + 2)  # rounding decides as `real` does
+    return int(near[spec.real(near) >= np.float32(real)][0])

@@ -42,6 +42,8 @@ class Detection:
         keypoint_scores: of each keypoint, where the model gives them
         corners: of an oriented box, in order around it
         mask: `(ceil(y1) - floor(y0), ceil(x1) - floor(x0)) bool`, which pixels of its box are the object's
+        track_id: the same in every frame that shows this object; None: it is not followed (yet)
+        detail: what a second model says about this part of the picture
     """
 
     class_id: int
@@ -52,6 +54,8 @@ class Detection:
     keypoint_scores: tuple[float, ...] = ()
     corners: tuple[Point, ...] = ()
     mask: Array | None = None
+    track_id: int | None = None
+    detail: "Prediction | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Detections:
         keypoint_scores: `(n, k) float32`, where the model gives them
         corners: `(n, 4, 2) float32` of oriented boxes, in order around each; `boxes` encloses them
         masks: one for each object, as `Detection.mask`
+        track_ids: `(n,) int`, -1 where an object is not followed (yet)
+        details: what a second model says about each object, None where it was not asked
     """
 
     boxes: Array
@@ -116,6 +122,8 @@ class Detections:
     keypoint_scores: Array | None = None
     corners: Array | None = None
     masks: tuple[Array, ...] | None = None
+    track_ids: Array | None = None
+    details: "tuple[Prediction | None, ...] | None" = None
 
     def __post_init__(self) -> None:
         n, k = len(self.labels), len(self.keypoint_names)
@@ -124,20 +132,35 @@ class Detections:
         _has_shape("keypoints", self.keypoints, (n, k, 2))
         _has_shape("keypoint_scores", self.keypoint_scores, (n, k))
         _has_shape("corners", self.corners, (n, 4, 2))
-        if self.masks is not None:
-            _same_length(n, masks=self.masks)
+        for name in ("masks", "track_ids", "details"):
+            if getattr(self, name) is not None:
+                _same_length(n, **{name: getattr(self, name)})
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __iter__(self) -> Iterator[Detection]:
         points, point_scores, corners = map(self._rows, (self.keypoints, self.keypoint_scores, self.corners))
-        masks = (None,) * len(self) if self.masks is None else self.masks
+        masks = self.masks or (None,) * len(self)
+        details = self.details or (None,) * len(self)
+        tracks = [-1] * len(self) if self.track_ids is None else self.track_ids.tolist()
         for i, (class_id, score, box) in enumerate(
             zip(self.class_ids.tolist(), self.scores.tolist(), self.boxes.tolist(), strict=True)
         ):
             pairs, quad = tuple(map(tuple, points[i])), tuple(map(tuple, corners[i]))
-            yield Detection(class_id, self.labels[i], score, tuple(box), pairs, tuple(point_scores[i]), quad, masks[i])
+            track_id = tracks[i] if tracks[i] >= 0 else None
+            yield Detection(
+                class_id,
+                self.labels[i],
+                score,
+                tuple(box),
+                pairs,
+                tuple(point_scores[i]),
+                quad,
+                masks[i],
+                track_id,
+                details[i],
+            )
 
     def to_supervision(self, size: Size | None = None) -> Any:
         """`supervision.Detections`; instance masks need the frame's size (width, height).
@@ -244,6 +267,25 @@ class Measurements:
         yield from map(Measurement, self.names, self.values.tolist(), self.units)
 
 
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """How unusual a frame is: `score` >= `threshold` is more than what was learned as normal."""
+
+    score: float
+    threshold: float
+
+    @property
+    def is_anomaly(self) -> bool:
+        """True where it is."""
+        return self.score >= self.threshold
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator["Anomaly"]:
+        yield self
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensors:
     """The model's outputs as real numbers, by name: what remains when no task is known."""
@@ -257,7 +299,7 @@ class Tensors:
         return iter(self.values.items())
 
 
-Prediction: TypeAlias = Classes | Detections | Mask | Keypoints | Embedding | Measurements | Tensors
+Prediction: TypeAlias = Classes | Detections | Mask | Keypoints | Embedding | Measurements | Anomaly | Tensors
 
 
 def _same_length(n: int, **columns: Array | tuple[object, ...]) -> None:

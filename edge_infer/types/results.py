@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from edge_infer.types.arrays import Size
-from edge_infer.types.frames import Frame
+from edge_infer.types.frames import Frame, Span
 from edge_infer.types.predictions import Detections, Keypoints, Prediction
 
 Status: TypeAlias = Literal["ok", "degraded", "timeout", "error"]
@@ -45,11 +45,19 @@ class Result:
     error: str | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)  # frames since the last result, by cause
+    span: Span | None = None
+    media_s: float | None = None
 
     @classmethod
     def of(cls, frame: Frame, **answer: Any) -> "Result":
         """What was answered about this frame."""
+        answer |= {"span": frame.span, "media_s": frame.media_s}
         return cls(frame.source, frame.number, frame.captured_at, frame.captured_ns, frame.size, **answer)
+
+    @property
+    def clock_s(self) -> float:
+        """As `Frame.clock_s`."""
+        return self.captured_ns / 1e9 if self.media_s is None else self.media_s
 
     def __len__(self) -> int:
         return 0 if self.prediction is None else len(self.prediction)
