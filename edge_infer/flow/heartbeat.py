@@ -1,9 +1,7 @@
 """Whether a thread makes progress, told without a lock that it could hold while it hangs."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Act(NamedTuple):
@@ -32,15 +30,17 @@ class Heartbeat:
         self.completed = 0
         self.act: Act | None = None
 
-    @contextmanager
-    def working(self, what: str, limit_s: float) -> Iterator[None]:
-        """The block may hang, and should be over in `limit_s` seconds. Blocks follow each other, none in another."""
+    def working(self, what: str, limit_s: float) -> Self:
+        """Of a `with`: its block may hang, and should be over in `limit_s` seconds. No block lies in another."""
         self.act = Act(what, time.monotonic_ns(), limit_s)
-        try:
-            yield
-        finally:
-            self.act = None
-            self.completed += 1
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        self.act = None
+        self.completed += 1
 
     def overdue(self, since_ns: int = 0) -> Act | None:
         """What takes too long; what this process did before `since_ns` (monotonic) does not count."""

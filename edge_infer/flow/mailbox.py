@@ -1,7 +1,6 @@
 """The one way in which threads hand things over."""
 
 import threading
-import time
 from collections import deque
 from typing import Generic, TypeVar
 
@@ -16,7 +15,8 @@ class Mailbox(Generic[T]):
     """A bounded hand-over between threads: `put == taken + dropped + waiting` at any time.
 
     Lossy (live sources): a full mailbox replaces its oldest item and counts it, so the newest wins.
-    Not lossy (files): `put` waits for room.
+    Not lossy (files): `put` waits until only a quarter is left, so that two threads do not wake each other for each
+    item.
     """
 
     def __init__(self, capacity: int = 1, *, lossy: bool) -> None:
@@ -26,7 +26,8 @@ class Mailbox(Generic[T]):
         self.lossy = lossy
         self.dropped = 0
         self._items: deque[T] = deque()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._filled, self._emptied = threading.Condition(lock), threading.Condition(lock)
         self._closed = False
 
     def __len__(self) -> int:
@@ -38,18 +39,17 @@ class Mailbox(Generic[T]):
         Raises:
             Closed: nobody will take it any more.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while not self._closed and not self.lossy and len(self._items) >= self.capacity:
-                if not self._changed.wait(_left(deadline)):
+        with self._filled:
+            if len(self._items) >= self.capacity and not self._closed:
+                if self.lossy:
+                    self._items.popleft()
+                    self.dropped += 1
+                elif not self._emptied.wait_for(self._has_room, timeout) and len(self._items) >= self.capacity:
                     return False
             if self._closed:
                 raise Closed
-            if len(self._items) >= self.capacity:
-                self._items.popleft()
-                self.dropped += 1
             self._items.append(item)
-            self._changed.notify_all()
+            self._filled.notify()
             return True
 
     def get(self, timeout: float | None = None) -> T | None:
@@ -58,23 +58,25 @@ class Mailbox(Generic[T]):
         Raises:
             Closed: it is empty and nothing will come.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while not self._items:
+        with self._filled:
+            if not self._items:
+                self._filled.wait_for(lambda: self._items or self._closed, timeout)
+            if not self._items:
                 if self._closed:
                     raise Closed
-                if not self._changed.wait(_left(deadline)):
-                    return None
+                return None
             item = self._items.popleft()
-            self._changed.notify_all()
+            if self._has_room():
+                self._emptied.notify()
             return item
 
     def close(self) -> None:
         """Accept nothing more; what waits can still be taken."""
-        with self._changed:
+        with self._filled:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._emptied.notify_all()
 
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    def _has_room(self) -> bool:
+        """For whoever has found it full."""
+        return self._closed or len(self._items) <= self.capacity // 4

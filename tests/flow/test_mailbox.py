@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from edge_infer.flow.mailbox import Closed, Mailbox
 
@@ -44,6 +45,26 @@ def test_putting_waits_until_there_is_room() -> None:
     thread.join(DEADLINE)
     assert answers == [True]
     assert mailbox.get() == 2
+
+
+def test_whoever_found_it_full_goes_on_when_a_quarter_is_left() -> None:
+    mailbox = Mailbox[int](8, lossy=False)
+    for item in range(8):
+        mailbox.put(item)
+    left: list[int] = []
+
+    def put() -> None:
+        mailbox.put(8, DEADLINE)
+        left.append(len(mailbox))
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    until(lambda: mailbox._emptied._waiters, what="the thread waiting")  # type: ignore[attr-defined]
+    for _ in range(6):
+        assert not left
+        mailbox.get()
+    thread.join(DEADLINE)
+    assert left == [3]
 
 
 def test_getting_from_an_empty_mailbox_gives_none_after_the_timeout() -> None:
