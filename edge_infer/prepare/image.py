@@ -7,6 +7,7 @@ resize before the colour conversion.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal, TypeAlias
 
 import cv2
@@ -43,10 +44,23 @@ class ImageOptions:
     roi: tuple[float, float, float, float] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done with pictures of one size."""
+
+    shape: tuple[int, ...]
+    columns: slice
+    rows: slice
+    geometry: Geometry
+    placed: Size  # of the picture in the input
+    target: tuple[slice, slice]  # rows and columns of the input that it covers
+
+
 class ImagePreparer:
     """Makes `(1, height, width, channels)`, `(1, 3, height, width)` or `(1, height, width)` inputs of BGR pictures."""
 
-    def __init__(self, spec: TensorSpec, options: ImageOptions) -> None:
+    def __init__(self, spec: TensorSpec, options: ImageOptions, buffers: int = 1) -> None:
+        """An input is valid until so many more calls as there are `buffers`, which are used in turn."""
         self.spec = spec
         self.options = options
         self.size, self.channels = image_layout(spec)
@@ -55,49 +69,69 @@ class ImagePreparer:
             raise ModelError(f"color is {self.color}, but input '{spec.name}' has {self.channels} channels")
         self._channels_first = self.channels > 1 and spec.shape[-1] != self.channels
         self._table = value_table(spec, options.mean, options.std)
-        shape = (self.size[1], self.size[0], 3)
-        self._resized = np.full(shape, options.pad, np.uint8)
-        self._placed: Size = self.size  # how much of _resized the last picture covered
+        width, height = self.size
+        layout = (height, width) if self.channels == 1 else (height, width, self.channels)
+        self._resized = np.full((height, width, 3), options.pad, np.uint8)
+        self._colored = np.empty(layout, np.uint8)
+        self._looked_up = np.empty(layout, spec.dtype)
+        first = (self.channels, height, width) if self._channels_first else layout
+        self._outputs = cycle([np.empty(first, spec.dtype) for _ in range(buffers)])
+        self._plan: _Plan | None = None
 
     def __call__(self, image: Array) -> tuple[Array, Geometry]:
         """The input tensor and how to map back.
 
-        The tensor is only valid until the next call: it is a buffer that is used again.
+        The tensor is only valid for a while: it is a buffer that is used again.
 
         Raises:
             InputError: not a `uint8` picture (BGR, BGRA or grey), or the region of interest lies outside it.
         """
         image = to_bgr(image)
+        plan = self._plan
+        if plan is None or plan.shape != image.shape:
+            self._plan = plan = self._planned(image)
+            self._resized[:] = self.options.pad  # where another picture lay
+        output = next(self._outputs)
+        self._fill(output, self._resize(image[plan.rows, plan.columns], plan))
+        return output.reshape(self.spec.shape), plan.geometry
+
+    def _planned(self, image: Array) -> _Plan:
         part, origin = crop(image, self.options.roi)
         if self.options.resize == "crop":
             part, origin = middle(part, origin, self.size)
-        geometry = fit(
-            (image.shape[1], image.shape[0]), (part.shape[1], part.shape[0]), origin, self.size, self.options
-        )
-        colored = self._recolor(self._resize(part, geometry))
-        tensor = colored if self._table is None else cv2.LUT(colored, self._table)
-        if self._channels_first:
-            tensor = np.stack(cv2.split(tensor))
-        return tensor.reshape(self.spec.shape), geometry
-
-    def _resize(self, part: Array, geometry: Geometry) -> Array:
         height, width = part.shape[:2]
+        geometry = fit((image.shape[1], image.shape[0]), (width, height), origin, self.size, self.options)
         placed = (round(width * geometry.scale[0]), round(height * geometry.scale[1]))
-        if placed != self._placed:  # the picture's size changed: the old padding is wrong
-            self._resized[:] = self.options.pad
-            self._placed = placed
         x, y = round(geometry.pad[0]), round(geometry.pad[1])
-        target = self._resized[y : y + placed[1], x : x + placed[0]]
-        if placed == self.size:
-            cv2.resize(part, placed, dst=self._resized, interpolation=cv2.INTER_LINEAR)
-        else:
-            target[:] = cv2.resize(part, placed, interpolation=cv2.INTER_LINEAR)
+        target = (slice(y, y + placed[1]), slice(x, x + placed[0]))
+        rows, columns = slice(origin[1], origin[1] + height), slice(origin[0], origin[0] + width)
+        return _Plan(image.shape, columns, rows, geometry, placed, target)
+
+    def _resize(self, part: Array, plan: _Plan) -> Array:
+        if plan.placed == self.size:
+            return cv2.resize(part, plan.placed, dst=self._resized, interpolation=cv2.INTER_LINEAR)
+        self._resized[plan.target] = cv2.resize(part, plan.placed, interpolation=cv2.INTER_LINEAR)
         return self._resized
 
-    def _recolor(self, image: Array) -> Array:
+    def _fill(self, output: Array, resized: Array) -> None:
+        """Colour, then values, then the order of the channels; the last of them writes into the output."""
+        copied, ordered = self._table is None, not self._channels_first
+        values = self._recolor(resized, output if copied and ordered else self._colored)
+        if self._table is not None:
+            values = cv2.LUT(values, self._table, dst=output if ordered else self._looked_up)
+        if not ordered:
+            np.copyto(output, values.transpose(2, 0, 1))
+        elif values is not output:
+            np.copyto(output, values)
+
+    def _recolor(self, image: Array, into: Array) -> Array:
         if self.color == "bgr":
             return image
-        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if self.color == "gray" else cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if self.color == "gray" else cv2.COLOR_BGR2RGB, dst=into)
+
+    def serves(self, other: "ImagePreparer") -> bool:
+        """Whether it makes what the other one makes."""
+        return self is other or (self.spec == other.spec and self.options == other.options)
 
 
 def image_layout(spec: TensorSpec) -> tuple[Size, int]:
