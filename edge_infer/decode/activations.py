@@ -7,6 +7,9 @@ import numpy as np
 from edge_infer.types import Array
 
 LARGEST_LOGIT = 80.0  # exp overflows float32 at 88.7, and the score is 0 or 1 long before
+# Rounding of a float32 score (6e-8 beside 1) is worth 2e-4 of a logit of 8, and ever more beyond: there the scores
+# themselves decide.
+SURE_LOGIT, SLACK = 8.0, 1e-3
 
 
 def sigmoid(logits: Array) -> Array:
@@ -28,3 +31,9 @@ def logit(score: float) -> float:
     if score <= 0.0:
         return -LARGEST_LOGIT
     return LARGEST_LOGIT if score >= 1.0 else math.log(score / (1.0 - score))
+
+
+def surely_less(score: float) -> float:
+    """A logit below which no `sigmoid` is >= a score, however that is rounded: what is less need not be computed."""
+    exact = logit(score)
+    return -math.inf if exact <= -LARGEST_LOGIT else min(SURE_LOGIT, exact) - SLACK

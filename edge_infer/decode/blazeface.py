@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from edge_infer.decode import nms
-from edge_infer.decode.activations import sigmoid
+from edge_infer.decode.activations import sigmoid, surely_less
 from edge_infer.decode.decoder import ClassFilter, label_of
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Detections, Geometry, Size, TensorSpec
@@ -47,26 +47,31 @@ class BlazeFaceDecoder:
         self._labels = tuple(labels)
         mask = classes.mask(np.zeros(1, np.int64)) if classes else None
         self._min_score = min_score if mask is None or mask[0] else np.inf  # the only class there is
+        self._least = surely_less(self._min_score)
         self._max_results = max_results
         self._iou = iou
         self._suppression = suppression
+        self._nobody: Detections | None = None  # what is said of each empty scene
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
-        logits = self._specs[self._scores].real(outputs[self._scores].reshape(-1))
-        scores = sigmoid(logits)
-        kept = np.flatnonzero(scores >= self._min_score)
+        spec, logits = self._specs[self._scores], outputs[self._scores].reshape(-1)
+        kept = np.flatnonzero(logits >= spec.least(self._least))
+        scores = sigmoid(spec.real(logits[kept]))
+        passing = scores >= self._min_score
+        kept, scores = kept[passing], scores[passing]
+        if not len(kept) and self._nobody is not None:
+            return self._nobody
         raw = self._specs[self._boxes].real(outputs[self._boxes].reshape(-1, COORDINATES)[kept])
         sound = np.isfinite(raw).all(axis=1) & (np.abs(raw).max(axis=1, initial=0.0) < LARGEST_COORDINATE)
-        kept, raw = kept[sound], raw[sound]
-        scores = scores[kept]
+        kept, raw, scores = kept[sound], raw[sound], scores[sound]
         points = to_corners(raw, self._anchors[kept])
         rows = self._suppress(points, scores)
         points = np.stack([p for _, p in rows]) if rows else points[:0]
         scores = scores[[i for i, _ in rows]]
         mapped = geometry.to_frame(points)
         count = len(mapped)
-        return Detections(
+        found = Detections(
             boxes=mapped[:, :4],
             scores=scores.astype(np.float32),
             class_ids=np.zeros(count, np.int64),
@@ -74,6 +79,8 @@ class BlazeFaceDecoder:
             keypoints=mapped[:, 4:].reshape(count, len(KEYPOINTS), 2),
             keypoint_names=KEYPOINTS,
         )
+        self._nobody = self._nobody if count else found
+        return found
 
     def _suppress(self, points: Array, scores: Array) -> list[tuple[int, Array]]:
         rows = []

@@ -49,6 +49,7 @@ class CenterNetDecoder:
         self._min_score = min_score
         self._max_results = max_results
         self._classes = classes
+        self._nothing: Detections | None = None  # what is said of each empty scene
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
@@ -57,6 +58,8 @@ class CenterNetDecoder:
         mask = self._classes.mask(places[:, 2]) if self._classes else None
         if mask is not None:
             places, scores = places[mask], scores[mask]
+        if not len(places) and self._nothing is not None:
+            return self._nothing
         places, scores = places[: self._max_results], scores[: self._max_results]
         size, offset = (self._pairs(outputs, head, places) for head in (self._heads.size, self._heads.offset))
         known = (np.abs(size) < FAR).all(axis=1) & (np.abs(offset) < FAR).all(axis=1)
@@ -67,7 +70,9 @@ class CenterNetDecoder:
         boxes, scores, class_ids = geometry.to_frame(boxes), scores[known], places[known, 2]
         inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # of some size, and not in the border of a letterbox
         labels = tuple(label_of(self._labels, class_id) for class_id in class_ids[inside].tolist())
-        return Detections(boxes[inside], scores[inside], class_ids[inside], labels)
+        found = Detections(boxes[inside], scores[inside], class_ids[inside], labels)
+        self._nothing = self._nothing if len(labels) else found
+        return found
 
     def _pairs(self, outputs: Sequence[Array], head: int, places: Array) -> Array:
         """x, y of an output at these places, in cells."""

@@ -48,14 +48,20 @@ class ClassifyDecoder:
         self._activation: Activation = "sigmoid" if numbers == 1 and activation == "softmax" else activation
         self._stored_are_scores = calibrate is None and self._activation == "none" and spec.quantized and numbers > 1
         self._mask = classes.mask(np.arange(count)) if classes else None
+        self._real: Array | None = None  # of each stored byte
+        if self._stored_are_scores and spec.dtype.itemsize == 1:
+            self._real = spec.real(np.arange(256, dtype=np.uint8).view(spec.dtype))
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Classes:
         """Decode one inference; the geometry does not matter."""
         stored = outputs[0].reshape(-1)
         if self._stored_are_scores:  # ranks are the same in the stored integers, and sorting bytes is faster
             best = self._best(np.argsort(~stored, kind="stable"))
-            best = best[stored[best] >= self._least]
-            scores = self._spec.real(stored[best])
+            found = stored[best]
+            if len(found) and found[-1] < self._least:
+                best = best[found >= self._least]
+                found = stored[best]
+            scores = self._spec.real(found) if self._real is None else self._real[found.view(np.uint8)]
         else:
             every = self._scores(self._spec.real(stored))
             best = self._best(np.argsort(-every, kind="stable"))

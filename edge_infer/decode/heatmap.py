@@ -1,13 +1,11 @@
 """Heat maps: a score for each class or part of a body at each place of a grid."""
 
+from itertools import product
+
 import numpy as np
 
-from edge_infer.decode.activations import logit, sigmoid
+from edge_infer.decode.activations import sigmoid, surely_less
 from edge_infer.types import Array, TensorSpec
-
-# How much lower than its threshold a logit may be to be looked at closer: rounding of exp and log is far below.
-SLACK = 1e-3
-SURE_LOGIT = 16.0  # float32 makes 1 of the scores above 16.6: what is wanted of them is decided by their scores
 
 
 def is_probability(spec: TensorSpec, operator: str) -> bool:
@@ -39,8 +37,9 @@ class HeatMap:
         A peak is as large as its eight neighbours of the same channel. Equal scores: rows first, then columns.
         """
         grid = stored.reshape(stored.shape[-3:])
-        wanted = min(SURE_LOGIT, logit(min_score)) - SLACK if self._logits else min_score
-        places = np.argwhere(grid >= self._spec.least(wanted))
+        wanted = surely_less(min_score) if self._logits else min_score
+        high = np.flatnonzero(grid >= self._spec.least(wanted))  # argwhere takes 50 times as long
+        places = np.stack(np.unravel_index(high, grid.shape), axis=1)
         places = places[_is_peak(grid, places)]
         scores = self.scores(grid[tuple(places.T)])
         order = np.argsort(-scores, kind="stable")
@@ -50,10 +49,13 @@ class HeatMap:
 
 def _is_peak(grid: Array, places: Array) -> Array:
     """`(n,) bool`: no value within one step is larger; NaN is never larger."""
+    peak = np.ones(len(places), bool)
+    if not len(places):
+        return peak
     rows, columns, channels = places.T
     values = grid[rows, columns, channels]
-    peak = np.ones(len(places), bool)
-    for down, right in ((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x):
-        row, column = np.clip(rows + down, 0, grid.shape[0] - 1), np.clip(columns + right, 0, grid.shape[1] - 1)
+    above_and_below = [np.clip(rows + down, 0, grid.shape[0] - 1) for down in (-1, 0, 1)]
+    beside = [np.clip(columns + right, 0, grid.shape[1] - 1) for right in (-1, 0, 1)]
+    for row, column in product(above_and_below, beside):
         peak &= ~(grid[row, column, channels] > values)
     return peak

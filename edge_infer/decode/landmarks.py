@@ -131,14 +131,19 @@ def refine(points: Array, logits: Array, input_size: Size) -> Array:
     shares = np.clip(points, -FAR, FAR) / np.asarray(input_size, np.float32)
     cells = np.trunc(shares * np.array((columns, rows), np.float32))
     inside = ((cells >= 0) & (cells < (columns, rows))).all(axis=1)
-    for k in np.flatnonzero(inside).tolist():
-        column, row = cells[k].astype(int).tolist()
-        top, left = max(0, row - KERNEL // 2), max(0, column - KERNEL // 2)
-        heat = sigmoid(logits[top : row + KERNEL // 2 + 1, left : column + KERNEL // 2 + 1, k])
-        if heat.max() >= REFINABLE:
-            y, x = np.indices(heat.shape)
-            centre = np.array([(heat * (x + left)).sum(), (heat * (y + top)).sum()]) / heat.sum()
-            refined[k] = centre * per_cell
+    which = np.flatnonzero(inside)
+    middles = cells[which].astype(np.intp)
+    first = np.maximum(middles - KERNEL // 2, 0)
+    sides = np.minimum(middles + KERNEL // 2 + 1, (columns, rows)) - first
+    for width, height in dict.fromkeys(map(tuple, sides.tolist())):  # less than the kernel at the border
+        alike = np.flatnonzero((sides == (width, height)).all(axis=1))
+        parts, (left, top) = which[alike], first[alike].T[:, :, None, None]
+        x, y = left + np.arange(width), top + np.arange(height)[:, None]
+        heat = sigmoid(logits[y, x, parts[:, None, None]])
+        middle = np.stack([(heat * along).reshape(len(heat), -1).sum(axis=1) for along in (x, y)], axis=1)
+        middle /= heat.reshape(len(heat), -1).sum(axis=1, keepdims=True)
+        sure = heat.max(axis=(1, 2)) >= REFINABLE
+        refined[parts[sure]] = middle[sure] * per_cell
     return refined
 
 

@@ -10,10 +10,10 @@ from edge_infer.types import Array
 
 def iou(box: Array, boxes: Array) -> Array:
     """Intersection over union of one xyxy box `(4,)` with boxes `(n, 4)`: `(n,)`, 0 where both are empty."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[2:], boxes[:, 2:])
-    common = np.prod(np.maximum(high - low, 0.0), axis=1)
-    union = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - common
+    sides = np.maximum(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0.0)
+    common = sides[:, 0] * sides[:, 1]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    union = (box[2] - box[0]) * (box[3] - box[1]) + sides[:, 0] * sides[:, 1] - common
     overlap: Array = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return overlap
 

@@ -37,6 +37,8 @@ class PoseNetDecoder:
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
         roots, _ = self._heat.peaks(outputs[self._heads.heat], ROOT_SCORE)
+        if not len(roots):
+            return people_of(*_NOBODY, self._label)
         fields = read_fields(self._specs, self._heads, self._heat, outputs, geometry.input_size)
         people = [p for p in find_people(fields, roots, self._max_results) if p.score >= self._min_score]
         people.sort(key=lambda person: -person.score)
@@ -95,6 +97,13 @@ class PoseNetOpDecoder:
         people = outputs[0].reshape(-1, POINTS, 2)[kept, :, ::-1]
         points, point_scores = placed(people, outputs[1].reshape(-1, POINTS)[kept], geometry)
         return people_of(points, point_scores, scores[kept], self._label)
+
+
+_NOBODY = (
+    np.zeros((0, POINTS, 2), np.float32),
+    np.zeros((0, POINTS), np.float32),
+    np.zeros(0, np.float32),
+)
 
 
 def people_of(points: Array, point_scores: Array, scores: Array, label: str) -> Detections:

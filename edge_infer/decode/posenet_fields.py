@@ -6,8 +6,10 @@ dropped; the other points are found along the tree of EDGES; a person's score is
 that no person before has.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,9 +24,18 @@ EDGES = (
     (0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11),
     (11, 13), (13, 15), (0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16),
 )  # fmt: skip
+# From a part to the next, until all are reached: the edge, whether it is followed to the child, from where to where.
+STEPS = (
+    *((edge, False, EDGES[edge][1], EDGES[edge][0]) for edge in reversed(range(len(EDGES)))),
+    *((edge, True, parent, child) for edge, (parent, child) in enumerate(EDGES)),
+)
+HALF = np.float32(0.5)
 ROOT_SCORE = 0.5
 NMS_RADIUS_PX = 20.0
 STRIDES = (8, 16, 32)  # input pixels per cell. Source: tfjs-models/posenet
+
+
+Place: TypeAlias = tuple[np.float32, np.float32]  # y, x in input pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +74,36 @@ class Fields:
     backward: Array | None
     stride: Array
 
-    def point(self, part: int, row: int, column: int) -> tuple[Array, float]:
-        """Where a part is that was found in a cell, y and x, and its score."""
-        place = np.array((row, column), np.float32) * self.stride + self.offsets[row, column, :, part]
-        return place, float(self.scores[row, column, part])
+    def point(self, part: int, row: int, column: int) -> tuple[Place, float]:
+        """Where a part is that was found in a cell, and its score."""
+        y = np.float32(row) * self.stride[0] + self.offsets[row, column, 0, part]
+        x = np.float32(column) * self.stride[1] + self.offsets[row, column, 1, part]
+        return (y, x), float(self.scores[row, column, part])
 
     def person(self, part: int, row: int, column: int) -> tuple[Array, Array]:
         """Points `(17, 2)` y, x and scores `(17,)` of the person whose part is in a cell."""
         assert self.forward is not None  # noqa: S101 - models without displacements find one person only
         assert self.backward is not None  # noqa: S101
-        points, scores = np.zeros((POINTS, 2), np.float32), np.zeros(POINTS, np.float32)
-        points[part], scores[part] = self.point(part, row, column)
-        known = {part}
-        upwards = [(edge, EDGES[edge][1], EDGES[edge][0], self.backward) for edge in reversed(range(len(EDGES)))]
-        downwards = [(edge, parent, child, self.forward) for edge, (parent, child) in enumerate(EDGES)]
-        for edge, source, target, displacements in upwards + downwards:
-            if source in known and target not in known:
-                moved = points[source] + displacements[(*self._cell(points[source]), slice(None), edge)]
-                points[target], scores[target] = self.point(target, *self._cell(moved))
-                known.add(target)
-        return points, scores
+        found = {part: self.point(part, row, column)}
+        for edge, to_child, source, target in STEPS:
+            if source in found and target not in found:
+                moves = self.forward if to_child else self.backward
+                y, x = found[source][0]
+                cell = self._cell(y, x)
+                moved = y + moves[(*cell, 0, edge)], x + moves[(*cell, 1, edge)]
+                found[target] = self.point(target, *self._cell(*moved))
+        points = np.array([found[part][0] for part in range(POINTS)], np.float32)
+        return points, np.array([found[part][1] for part in range(POINTS)], np.float32)
 
-    def _cell(self, place: Array) -> tuple[int, int]:
-        """Row and column of the nearest cell."""
-        nearest = np.floor(np.nan_to_num(place) / self.stride + 0.5)
-        row, column = np.clip(nearest, 0, np.array(self.scores.shape[:2]) - 1).astype(int).tolist()
-        return row, column
+    def _cell(self, y: np.float32, x: np.float32) -> tuple[int, int]:
+        """Row and column of the nearest cell; numbers by themselves take a fifth of the time of arrays of two."""
+        rows, columns, _ = self.scores.shape
+        return _nearest(y / self.stride[0], rows), _nearest(x / self.stride[1], columns)
+
+
+def _nearest(place: np.float32, count: int) -> int:
+    """The nearest of so many cells; the first where the place is not a number."""
+    return min(max(math.floor(place + HALF), 0), count - 1) if place == place else 0
 
 
 def read_fields(
@@ -123,7 +138,7 @@ def find_people(fields: Fields, roots: Array, most: int) -> list[Person]:
             break
         place, _ = fields.point(part, row, column)
         before = np.array([person.points for person in found]).reshape(-1, POINTS, 2)
-        if _near(before[:, part], place[::-1]).any():
+        if _near(before[:, part], np.array(place[::-1])).any():
             continue
         points, scores = fields.person(part, row, column)
         points = points[:, ::-1]

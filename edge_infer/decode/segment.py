@@ -7,6 +7,7 @@ appears between two others.
 
 from collections.abc import Callable, Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from edge_infer.decode.activations import logit
@@ -15,6 +16,7 @@ from edge_infer.decode.decoder import ClassFilter, check_labels
 from edge_infer.errors import ModelError
 from edge_infer.types import Array, Geometry, Mask, TensorSpec
 
+_SAME_SIZE = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.float64}  # what OpenCV moves, by bytes of a value
 BACKGROUND = 0  # what lies outside the region of interest, too, and what may not be reported
 
 
@@ -87,10 +89,12 @@ def holds_ids(spec: TensorSpec) -> bool:
 def on_frame(class_map: Array, geometry: Geometry) -> Array:
     """A class map of the model's input on the captured frame, by the nearest pixel; elsewhere it is BACKGROUND."""
     width, height = geometry.frame_size
-    whole = np.zeros((height, width), class_map.dtype)
     first_row, rows = _places(geometry, 1, class_map.shape[0])
     first_column, columns = _places(geometry, 0, class_map.shape[1])
     part = class_map.take(columns, axis=1, mode="clip").take(rows, axis=0, mode="clip")  # the fastest: 0.4 ms for 720p
+    if part.shape == (height, width):
+        return part
+    whole = np.zeros((height, width), class_map.dtype)
     whole[first_row : first_row + len(rows), first_column : first_column + len(columns)] = part
     return whole
 
@@ -119,11 +123,24 @@ def _best(scores: Array, axis: int) -> Array:
         one, two = (scores.take(place, axis=axis) for place in range(2))
         second: Array = (two > one).astype(np.uint8)
         return second
-    ids: Array = scores.argmax(axis=axis)
-    if scores.dtype.kind == "f":  # argmax takes NaN for the greatest
-        best = np.take_along_axis(scores, np.expand_dims(ids, axis), axis).squeeze(axis)
-        ids[np.isnan(best)] = BACKGROUND
-    return ids.astype(np.uint8 if channels <= 256 else np.uint16)
+    planes = scores if axis == 0 else _planes(scores)
+    best = planes.max(axis=0)
+    # The first that is the best: how many channels before it are not. argmax takes four times as long.
+    ids: Array = np.zeros(best.shape, np.uint8 if channels < 256 else np.uint16)
+    worse = np.ones(best.shape, bool)
+    for plane in planes:
+        worse &= plane != best
+        ids += worse
+    if scores.dtype.kind == "f":
+        ids[worse] = BACKGROUND  # where one is NaN, so is the best, which is equal to nothing
+    return ids.astype(np.uint8 if channels <= 256 else np.uint16, copy=False)
+
+
+def _planes(scores: Array) -> Array:
+    """`(h, w, C)` as `(C, h, w)`, each plane whole in memory."""
+    rows = scores.reshape(-1, scores.shape[-1])
+    turned = cv2.transpose(rows.view(_SAME_SIZE[rows.dtype.itemsize]))
+    return np.asarray(turned).view(scores.dtype).reshape(scores.shape[-1], *scores.shape[:-1])
 
 
 def _kept(classes: ClassFilter | None, count: int) -> Array | None:

@@ -70,44 +70,61 @@ class SsdDecoder:
         self._specs = tuple(specs)
         self._order = order
         self._labels = tuple(labels)
-        self._min_score = min_score
+        self._least = float(np.float32(min_score))  # scores are float32
         self._max_results = max_results
         self._layout = layout or BoxLayout()
         self._classes = classes
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
-        """Decode one inference."""
+        """Decode one inference.
+
+        Rows are few: Python sorts them sooner than numpy, whose code is cold after a model has run.
+        """
         order = self._order
         count = self._count(outputs)
-        scores = self._real(outputs, order.scores).reshape(-1)[:count]
-        class_ids = self._real(outputs, order.classes).reshape(-1)[:count].astype(np.int64)
-        keep = scores >= self._min_score
-        mask = self._classes.mask(class_ids) if self._classes else None
-        if mask is not None:
-            keep &= mask
-        kept = np.flatnonzero(keep)
-        kept = kept[np.lexsort((class_ids[kept], -scores[kept]))][: self._max_results]
-        raw = self._real(outputs, order.boxes).reshape(-1, 4)[kept]
+        scores = self._numbers(outputs, order.scores)[:count]
+        rows = [row for row, score in enumerate(scores) if score >= self._least]
+        if not rows:
+            return _nothing()
+        classes = self._numbers(outputs, order.classes)
+        found = sorted((-scores[row], int(classes[row]) if math.isfinite(classes[row]) else -1, row) for row in rows)
+        if self._classes and (mask := self._classes.mask(np.array([class_id for _, class_id, _ in found]))) is not None:
+            found = [one for one, wanted in zip(found, mask.tolist(), strict=True) if wanted]
+        found = found[: self._max_results]
+        raw = self._real(outputs, order.boxes).reshape(-1, 4)[[row for _, _, row in found]]
         boxes = geometry.to_frame(self._layout.to_xyxy(raw, geometry.input_size))
-        labels = tuple(label_of(self._labels, i) for i in class_ids[kept].tolist())
-        return Detections(boxes, scores[kept], class_ids[kept], labels)
+        class_ids = [class_id for _, class_id, _ in found]
+        return Detections(
+            boxes,
+            np.array([-score for score, _, _ in found], np.float32),
+            np.array(class_ids, np.int64),
+            tuple(label_of(self._labels, class_id) for class_id in class_ids),
+        )
 
     def meant(self, outputs: Sequence[Array]) -> list[Array]:
         """The outputs without the rows that do not count: the op leaves in them what was in memory, even NaN."""
         order, count = self._order, self._count(outputs)
         kept = list(outputs)
-        for place in (order.boxes, order.classes, order.scores):
-            kept[place] = outputs[place].reshape(-1, 4 if place == order.boxes else 1)[:count]
+        for place, numbers in ((order.boxes, 4), (order.classes, 1), (order.scores, 1)):
+            kept[place] = outputs[place].reshape(-1)[: numbers * count]
         return kept
 
     def _count(self, outputs: Sequence[Array]) -> int:
         """How many rows count; all of them, where the number is none."""
-        number = float(self._real(outputs, self._order.count).reshape(-1)[0])
+        number = self._numbers(outputs, self._order.count)[0]
         rows = int(outputs[self._order.scores].size)
         return min(max(int(number), 0), rows) if math.isfinite(number) else rows
 
+    def _numbers(self, outputs: Sequence[Array], position: int) -> list[float]:
+        numbers: list[float] = self._real(outputs, position).reshape(-1).tolist()
+        return numbers
+
     def _real(self, outputs: Sequence[Array], position: int) -> Array:
         return self._specs[position].real(outputs[position])
+
+
+def _nothing() -> Detections:
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), ())
 
 
 def find_order(

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_infer.decode.activations import logit, sigmoid, softmax
+from edge_infer.decode.activations import sigmoid, softmax, surely_less
 from edge_infer.decode.classify import Activation
 from edge_infer.decode.decoder import ClassFilter, label_of
 from edge_infer.decode.nms import keep
 from edge_infer.types import Array, Detections, Geometry, TensorSpec
 
-MARGIN = 1e-3  # of a logit, for what is sorted out before its score is known exactly
 LARGEST_LOGARITHM = 30.0  # exp of more, times any anchor, is beyond every picture
 
 
@@ -79,6 +78,7 @@ class RawSsdDecoder:
         self._levels = tuple(levels)
         self._class_ids = ids
         self._reported = np.flatnonzero(reported)
+        self._columns = _columns(self._reported)
         self._labels = tuple(labels)
         self._coder = coder
         self._activation = activation
@@ -86,17 +86,22 @@ class RawSsdDecoder:
         self._max_results = max_results
         self._iou = iou
         self._agnostic = agnostic
+        self._nothing: Detections | None = None  # what is said of each empty scene
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
         activation = self._activation_of(outputs)
         found = [self._level(outputs, level, activation) for level in self._levels]
         shares, scores, class_ids = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if not len(scores) and self._nothing is not None:
+            return self._nothing
         boxes = shares * np.asarray(geometry.input_size * 2, np.float32)
         kept = keep(boxes, scores, self._iou, None if self._agnostic else class_ids, self._max_results)
         kept = kept[np.lexsort((class_ids[kept], -scores[kept]))]
         labels = tuple(label_of(self._labels, i) for i in class_ids[kept].tolist())
-        return Detections(geometry.to_frame(boxes[kept]), scores[kept], class_ids[kept], labels)
+        objects = Detections(geometry.to_frame(boxes[kept]), scores[kept], class_ids[kept], labels)
+        self._nothing = self._nothing if len(kept) else objects
+        return objects
 
     def _activation_of(self, outputs: Sequence[Array]) -> Activation:
         """Of this result: `auto` is told by its values."""
@@ -119,11 +124,12 @@ class RawSsdDecoder:
         """Rows, scores and class ids; all but the rows that might pass is left in stored values."""
         if activation == "softmax":  # each score depends on all logits of its row
             rows = np.arange(len(stored))
-            every = softmax(spec.real(stored))[:, self._reported]
+            every = softmax(spec.real(stored))[:, self._columns]
         else:
-            some = stored if len(self._reported) == stored.shape[1] else stored[:, self._reported]
-            least = logit(self._min_score) - MARGIN if activation == "sigmoid" else self._min_score
-            rows = np.flatnonzero(some.max(axis=1, initial=_lowest(some)) >= spec.least(least))  # False for NaN
+            some = stored[:, self._columns]
+            least = surely_less(self._min_score) if activation == "sigmoid" else self._min_score
+            high = np.flatnonzero(some >= spec.least(least)) // max(1, some.shape[1])  # without NaN
+            rows = high[np.flatnonzero(np.diff(high, prepend=-1))]  # each once
             every = spec.real(some[rows])
             if activation == "sigmoid":
                 every = sigmoid(every)
@@ -135,6 +141,8 @@ class RawSsdDecoder:
         return rows[passing], scores[passing], self._class_ids[self._reported[columns[passing]]]
 
 
-def _lowest(stored: Array) -> float:
-    """What is below all values of the type."""
-    return float("-inf") if stored.dtype.kind == "f" else int(np.iinfo(stored.dtype).min)
+def _columns(places: Array) -> slice | Array:
+    """Ascending places as a slice where they lie side by side: that takes a view and no copy."""
+    if len(places) and places[-1] - places[0] == len(places) - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places

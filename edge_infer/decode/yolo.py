@@ -48,11 +48,14 @@ class YoloDecoder:
         self._iou = iou if iou is not None else USUAL_IOU_WITH_OBJECTNESS if with_objectness else USUAL_IOU
         self._agnostic = agnostic
         self._classes = classes
+        self._nothing: Detections | None = None  # what is said of each empty scene
 
     def __call__(self, outputs: Sequence[Array], geometry: Geometry) -> Detections:
         """Decode one inference."""
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is left out
             found, boxes = self._found(outputs, geometry.input_size)
+            if not len(found) and self._nothing is not None:
+                return self._nothing
             kept = self._kept(found, boxes)
             found, boxes = found[kept], boxes[kept]
             corners = None
@@ -70,7 +73,7 @@ class YoloDecoder:
         if shapes is not None:  # as Ultralytics' predict: what has no pixel is no object
             shown = np.flatnonzero([shape.any() for shape in shapes])
             found, boxes, shapes = found[shown], boxes[shown], tuple(shapes[place] for place in shown)
-        return Detections(
+        objects = Detections(
             boxes,
             found.scores,
             found.class_ids,
@@ -79,6 +82,8 @@ class YoloDecoder:
             masks=shapes,
             **self._keypoints(found, geometry),
         )
+        self._nothing = self._nothing if len(found) else objects
+        return objects
 
     def _found(self, outputs: Sequence[Array], size: Size) -> tuple[Candidates, Array]:
         """What passes, of all heads one after the other, with boxes and keypoints in pixels of the input."""

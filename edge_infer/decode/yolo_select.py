@@ -69,7 +69,7 @@ def _by_best_class(
     with np.errstate(invalid="ignore"):
         best = strongest(columns)
         logits = are_logits(best, spec)
-        kept = np.flatnonzero(best >= _threshold(spec, _logit(min_score) if logits else min_score))
+        kept = np.flatnonzero(best >= spec.least(_logit(min_score) if logits else min_score))
     values = spec.real(best[kept])
     sound = np.isfinite(values)
     kept, values = kept[sound], values[sound]
@@ -85,7 +85,7 @@ def _with_objectness(
     spec, there_spec = specs[head.scores.output], specs[head.objectness.output]
     there = head.objectness.columns(outputs)[0]
     with np.errstate(invalid="ignore", over="ignore"):
-        kept = np.flatnonzero(there >= _threshold(there_spec, min_score / _largest(spec)))  # no class can lift the rest
+        kept = np.flatnonzero(there >= there_spec.least(min_score / _largest(spec)))  # no class can lift the rest
         picked = head.scores.columns(outputs)[:, kept]
         scores = spec.real(picked.max(axis=0)) * there_spec.real(there[kept])
         passing = (scores >= np.float32(min_score)) & np.isfinite(scores)
@@ -117,11 +117,6 @@ def are_logits(best: Array, spec: TensorSpec) -> bool:
 def _real(part: Part, specs: Sequence[TensorSpec], outputs: Sequence[Array], kept: Array) -> Array:
     """`(n, channels)` real values of these cells."""
     return specs[part.output].real(part.columns(outputs)[:, kept].T)
-
-
-def _threshold(spec: TensorSpec, real: float) -> float:
-    least = spec.least(real)
-    return int(least) if spec.quantized else least  # numpy compares integers with integers ten times as fast
 
 
 def _largest(spec: TensorSpec) -> float:
