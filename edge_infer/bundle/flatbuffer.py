@@ -40,11 +40,21 @@ class Flatbuffer:
         self.data = memoryview(data)
         self.name = name
         self.end = 0
+        self._size = len(self.data)
         self._items = 0
+        self._tables: dict[int, Table] = {}
 
     def root(self) -> "Table":
         """The outermost table."""
-        return Table(self, self.follow(0))
+        return self.table(self.follow(0))
+
+    def table(self, position: int) -> "Table":
+        """The table at a position; who asks again gets the same, which counts again."""
+        self.spend(1, position)
+        found = self._tables.get(position)
+        if found is None:
+            found = self._tables[position] = Table(self, position)
+        return found
 
     def damaged(self, what: str, position: int) -> ModelError:
         """The error for `what` at a byte."""
@@ -54,11 +64,13 @@ class Flatbuffer:
 
     def claim(self, what: str, position: int, size: int, alignment: int = 1) -> None:
         """Make sure that `size` bytes lie inside the buffer, aligned as C++ readers expect them."""
-        if position < 0 or position + size > len(self.data):
+        end = position + size
+        if position < 0 or end > self._size:
             raise self.damaged(f"{what} of {size} bytes ends outside the file", position)
         if position % alignment:
             raise self.damaged(f"{what} is not aligned to {alignment} bytes", position)
-        self.end = max(self.end, position + size)
+        if end > self.end:
+            self.end = end
 
     def spend(self, items: int, position: int) -> None:
         """Count what is read, so that a small file cannot keep us busy for ever."""
@@ -82,7 +94,6 @@ class Table:
     def __init__(self, buffer: Flatbuffer, position: int) -> None:
         self._buffer = buffer
         self.position = position
-        buffer.spend(1, position)
         buffer.claim("a table", position, 4, 4)
         vtable = position - int(_VTABLE_DISTANCE.unpack_from(buffer.data, position)[0])
         buffer.claim("a vtable", vtable, 4, 2)
@@ -121,13 +132,13 @@ class Table:
     def table(self, field: int) -> "Table | None":
         """The table that a field leads to."""
         position = self.place(field, 4)
-        return Table(self._buffer, self._buffer.follow(position)) if position else None
+        return self._buffer.table(self._buffer.follow(position)) if position else None
 
     def tables(self, field: int) -> "list[Table]":
         """A list of tables."""
         start, count = self.span(field, 4)
         self._buffer.spend(count, start)
-        return [Table(self._buffer, self._buffer.follow(start + 4 * i)) for i in range(count)]
+        return [self._buffer.table(self._buffer.follow(start + 4 * i)) for i in range(count)]
 
     def span(self, field: int, width: int) -> tuple[int, int]:
         """Position and number of the items of a list of scalars, each `width` bytes; (0, 0) if it is absent."""

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from edge_infer.features import Features
+
 MANIFEST = "manifest.yaml"  # what a bundle's folder holds
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 Side = Annotated[int, Meta(ge=1, le=8192)]
@@ -12,8 +14,41 @@ Roi = tuple[float, float, float, float]
 
 
 class Prepare(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a picture becomes the model's input; what is not said comes from the model file."""
+    """How a picture or samples become the model's input; what is not said comes from the model file."""
 
+    input: Annotated[
+        Literal["image", "audio", "series"] | None,
+        Meta(description="what the model takes: pictures, sound, or the readings of sensors; normally found"),
+    ] = None
+    rate_hz: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1e6)] | None,
+        Meta(description="samples per second that the model was trained with"),
+    ] = None
+    window: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="samples of a window, where the model leaves that open")
+    ] = None
+    overlap: Annotated[
+        Annotated[float, Meta(ge=0.0, lt=1.0)] | None,
+        Meta(description="share of a window that the next one shows again; default: 0"),
+    ] = None
+    channels: Annotated[
+        tuple[str, ...] | None, Meta(description="names of the readings that the model takes, in its order")
+    ] = None
+    max_missing: Annotated[
+        Score | None,
+        Meta(description="readings: share of a window that may be missing, and is filled in; default: 0.1"),
+    ] = None
+    max_hole_s: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="readings that come when they come: a longer hole is missing; default: three samples"),
+    ] = None
+    fill: Annotated[
+        Literal["linear", "hold"] | None,
+        Meta(description="between two readings the value changes evenly (linear, the default), or stays"),
+    ] = None
+    features: Annotated[
+        Features | None, Meta(description="what is made of the samples first; default: they are the input")
+    ] = None
     resize: Annotated[
         Literal["stretch", "letterbox", "letterbox-topleft", "crop"] | None,
         Meta(
@@ -26,7 +61,8 @@ class Prepare(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["rgb", "bgr", "gray"] | None, Meta(description="order of the channels the model was trained with")
     ] = None
     mean: Annotated[
-        tuple[float, ...] | None, Meta(description="(x - mean) / std of 0..255 pixels; one number or three")
+        tuple[float, ...] | None,
+        Meta(description="(x - mean) / std, of 0..255 pixels or of readings; one number, or one for each channel"),
     ] = None
     std: Annotated[tuple[float, ...] | None, Meta(description="see mean")] = None
     roi: Annotated[
@@ -67,10 +103,20 @@ class Decode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["none", "sigmoid", "softmax"] | None,
         Meta(description="what makes scores of the outputs; normally found from the model"),
     ] = None
+    mean_of: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="results that a wake word's score is the mean of"),
+    ] = None
     names: Annotated[tuple[str, ...] | None, Meta(description="of the numbers that a regression gives")] = None
     units: Annotated[tuple[str, ...] | None, Meta(description="of these numbers")] = None
     allow: Annotated[tuple[str, ...] | None, Meta(description="report only these classes, by label or number")] = None
     deny: Annotated[tuple[str, ...] | None, Meta(description="never report these classes")] = None
+    threshold: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None, Meta(description="an anomaly is a score >= this (docs/anomaly.md)")
+    ] = None
+    statistics: Annotated[
+        Path | None, Meta(description="what embeddings were like while all was normal (docs/anomaly.md)")
+    ] = None
     gallery: Annotated[
         Path | None, Meta(description="known pictures that embeddings are compared with (docs/gallery.md)")
     ] = None
@@ -107,11 +153,11 @@ class ModelFiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Golden(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Pictures and what the model must say about them; docs/bundle.md has what the limits were measured on."""
+    """Frames and what the model must say about them; docs/bundle.md has what the limits were measured on."""
 
     file: Annotated[Path, Meta(description="in the bundle's folder")]
     compare: Annotated[
-        Literal["boxes", "classes", "mask", "keypoints", "embedding", "measurements", "tensors"],
+        Literal["boxes", "classes", "mask", "keypoints", "embedding", "measurements", "anomaly", "tensors"],
         Meta(description="what is expected: the prediction of the task"),
     ]
     min_iou: Annotated[Score, Meta(description="boxes, mask: overlap of what is expected with what is found")] = 0.85
@@ -126,7 +172,7 @@ class Golden(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_cosine: Annotated[Score, Meta(description="embedding: of the angle to the expected vector")] = 0.98
     tolerance: Annotated[
         Annotated[float, Meta(ge=0.0)],
-        Meta(description="measurements: of a value, as a part of it"),
+        Meta(description="measurements, anomaly: of a value, as a part of it"),
     ] = 0.1
     min_tolerance: Annotated[
         Annotated[float, Meta(ge=0.0)], Meta(description="measurements: never less than this, in their unit")
@@ -145,13 +191,15 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Annotated[str, Meta(description="semantic version")]
     sequence: Annotated[int, Meta(ge=1, description="grows with each release; an update never goes back")]
     task: Annotated[
-        Literal["classify", "detect", "segment", "pose", "embed", "regress", "tensors"],
+        Literal["classify", "detect", "segment", "pose", "embed", "regress", "anomaly", "tensors"],
         Meta(description="what kind of prediction the model makes"),
     ]
     license: Annotated[str, Meta(description="of the model, such as Apache-2.0; unknown: nobody has said")]
     source: Annotated[Origin | None, Meta(description="where the model comes from")] = None
     model: Annotated[ModelFiles, Meta(description="the model files")]
-    preprocess: Annotated[Prepare, Meta(description="how a picture becomes the input")] = Prepare()
+    preprocess: Annotated[Prepare, Meta(description="how a picture or samples become the input")] = Prepare()
     decode: Annotated[Decode, Meta(description="how the outputs become a prediction")] = Decode()
     labels: Annotated[Path | None, Meta(description="one label a line, in the order of the classes")] = None
-    golden: Annotated[Golden | None, Meta(description="pictures and what the model must say about them")] = None
+    golden: Annotated[
+        Golden | None, Meta(description="pictures or windows of samples, and what the model must say about them")
+    ] = None

@@ -1,6 +1,5 @@
 """A .tflite file: checked from end to end before any runtime sees it, and what it says about itself."""
 
-import hashlib
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_infer.bundle.associated_files import AssociatedFiles
+from edge_infer.bundle.digest import digest_of
 from edge_infer.bundle.flatbuffer import Flatbuffer, Table
 from edge_infer.bundle.foreign_files import describe_foreign
 from edge_infer.bundle.model_check import check_model, operator_code, tensor_type
@@ -79,8 +79,7 @@ class ModelFile:
             ModelError: it was replaced since it was checked.
         """
         try:
-            with self.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = digest_of(self.path)
             modified_ns = self.path.stat().st_mtime_ns
         except OSError as error:
             raise _unreadable(self.path, error) from error

@@ -1,6 +1,5 @@
 """A file from the network: resumed where it broke off, never larger than it should be, never another one."""
 
-import hashlib
 import logging
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_infer.bundle.digest import digest_of
 from edge_infer.catalogue import web
 from edge_infer.catalogue.table import Download
 from edge_infer.errors import ModelError, TransientError, UnavailableError
@@ -79,12 +79,6 @@ def copy(wanted: Download, source: Path, target: Path) -> str:
     except OSError as error:
         raise UnavailableError(f"cannot copy {source}: {error.strerror}") from error
     return _finish(wanted, part, target, str(source))
-
-
-def digest_of(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finish(wanted: Download, part: Path, target: Path, origin: str) -> str:

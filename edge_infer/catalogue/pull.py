@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_infer import config
+from edge_infer.bundle.digest import digest_of
 from edge_infer.bundle.manifest import MANIFEST, Manifest, ModelFiles, ModelPart, Origin
 from edge_infer.bundle.manifest_file import read_manifest
 from edge_infer.bundle.model_file import read_model
 from edge_infer.catalogue import web
 from edge_infer.catalogue.archives import unpack
-from edge_infer.catalogue.download import MAX_BYTES, Progress, copy, digest_of, fetch
+from edge_infer.catalogue.download import MAX_BYTES, Progress, copy, fetch
 from edge_infer.catalogue.table import Download, Entry, entry
 from edge_infer.errors import EdgeInferError, ModelError, UnavailableError, UsageError
 

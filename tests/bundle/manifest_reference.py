@@ -10,6 +10,7 @@ from msgspec import inspect as mi
 
 from edge_infer.bundle.manifest import Decode, Golden, Manifest, ModelFiles, ModelPart, Origin, Prepare
 from edge_infer.config.words import bare, expected, noted
+from edge_infer.features import Bands, LogMel, Micro
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/bundle.md"
 BEGIN, END = "<!-- reference -->\n", "<!-- end of the reference -->\n"
@@ -19,6 +20,9 @@ SECTIONS = {
     "model": ModelFiles,
     "model.edgetpu": ModelPart,
     "preprocess": Prepare,
+    "features log-mel": LogMel,
+    "features micro": Micro,
+    "features bands": Bands,
     "decode": Decode,
     "golden": Golden,
 }
@@ -33,6 +37,8 @@ def _section(name: str, struct: type[msgspec.Struct]) -> Iterator[str]:
     info = mi.type_info(struct)
     assert isinstance(info, mi.StructType)
     yield from ("", f"### `{name}`", "", "| key | type | default | meaning |", "| --- | --- | --- | --- |")
+    if info.tag_field:
+        yield f"| `{info.tag_field}` | {info.tag} | required | which features these are |"
     for field in info.fields:
         meaning = noted(field.type, "description") or ""
         yield f"| `{field.encode_name}` | {_type(field.type)} | {_default(field)} | {_cell(meaning)} |"
@@ -40,8 +46,9 @@ def _section(name: str, struct: type[msgspec.Struct]) -> Iterator[str]:
 
 def _type(type_: mi.Type) -> str:
     members = [bare(member) for member in getattr(bare(type_), "types", (type_,))]
-    section = next((name for m in members for name, s in SECTIONS.items() if getattr(m, "cls", None) is s), None)
-    return f"[{section}](#{section.replace('.', '')})" if section else _cell(expected(type_))
+    sections = [name for m in members for name, s in SECTIONS.items() if getattr(m, "cls", None) is s]
+    links = (f"[{name}](#{name.replace('.', '').replace(' ', '-')})" for name in sections)
+    return " or ".join(links) or _cell(expected(type_))
 
 
 def _default(field: mi.Field) -> str:

@@ -19,13 +19,15 @@ from edge_infer.bundle.labels import parse_labels
 from edge_infer.bundle.manifest import Manifest
 from edge_infer.bundle.manifest_file import read_manifest
 from edge_infer.bundle.model_file import read_model
+from edge_infer.decode.anomaly import Normal
 from edge_infer.decode.gallery import Gallery
 from edge_infer.errors import EdgeInferError, InputError, ModelError, UsageError
 from edge_infer.golden import golden_problems
 from edge_infer.golden.comparisons import COMPARISONS
 from edge_infer.kinds.gallery_file import write_gallery
+from edge_infer.kinds.normal_file import normal_bytes
 from edge_infer.kinds.registry import built_in
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.tools.bundle_explicit import label_lines
 from edge_infer.tools.bundle_made import Created, Wanted, create_bundle
 from edge_infer.tools.bundle_tested import noticed
@@ -204,6 +206,19 @@ def test_a_gallery_comes_along(tmp_path: Path) -> None:
     with load(tmp_path / "bundle", device="cpu") as loaded:
         nearest = loaded(shown).prediction.nearest  # type: ignore[union-attr]
         assert set(nearest.labels) == {"ann", "bob"}
+
+
+def test_what_is_normal_comes_along(tmp_path: Path) -> None:
+    echo = ECHOES["embedding"]
+    model, shown = echo.write(tmp_path / "m.tflite"), written(tmp_path / "picture.png", echo.picture)
+    normal = Normal(np.zeros(192, np.float32), np.ones(192, np.float32), np.zeros((1, 192), np.float32), 1.0)
+    (tmp_path / "learned.npz").write_bytes(normal_bytes(normal, (read_model(model).sha256,)))
+    options = echo.options | {"kind": "anomaly", "threshold": 2.0, "statistics": tmp_path / "learned.npz"}
+    expected = answers(model, shown, **options)
+    made = created(model, tmp_path / "bundle", shown, **options)
+    assert (made.manifest.decode.statistics, made.manifest.decode.threshold) == (Path("normal.npz"), 2.0)
+    (tmp_path / "learned.npz").unlink()
+    assert answers(tmp_path / "bundle", shown) == expected
 
 
 def test_what_is_not_known_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from edge_infer.bundle import bundle as bundle_module
 from edge_infer.bundle.bundle import open_bundle
 from edge_infer.bundle.manifest_file import MAX_MANIFEST_BYTES, read_manifest
 from edge_infer.errors import ConfigError, EdgeInferError, ModelError, UnavailableError
-from edge_infer.model import load
+from edge_infer.loading import load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
