@@ -92,10 +92,13 @@ class Canvas:
                 self._plate(text, plate, em, color)
                 return
 
-    def rows(self, texts: Sequence[tuple[str, Color]]) -> None:
-        """Texts on plates, one below the other from the upper left corner; the last says how many have no room."""
+    def rows(self, texts: Sequence[tuple[str, Color]]) -> int:
+        """Texts on plates, one below the other from the upper left corner; the last says how many have no room.
+
+        Returns how far down they reach, in pixels.
+        """
         if self.em < SMALLEST_EM:
-            return
+            return 0
         room = max(1, int(TEXT_SHARE * self.height // line_height(self.em)))
         shown = list(texts)
         if len(shown) > room > 1:
@@ -107,6 +110,7 @@ class Canvas:
                 height = line_height(em)
                 self._plate(text, (0, top, width_of(text, em) + self._pad(em), height), em, color)
                 top += height
+        return top
 
     def _plate(self, text: str, plate: tuple[int, int, int, int], em: float, color: Color) -> None:
         x, y, width, height = plate

@@ -6,34 +6,22 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edge_infer.draw.canvas import Canvas
-from edge_infer.draw.colors import BLACK, COLORS, Color, color_of, color_table, line_color
-from edge_infer.draw.lettering import writable
+from edge_infer.draw.colors import COLORS, Color, color_of, color_table, line_color
+from edge_infer.draw.plot import plot
 from edge_infer.draw.skeletons import bones_of
+from edge_infer.draw.words import name_of, object_words, rows_of
 from edge_infer.pictures import to_bgr
-from edge_infer.types import (
-    Array,
-    Category,
-    Classes,
-    Detection,
-    Detections,
-    Embedding,
-    Keypoints,
-    Mask,
-    Measurements,
-    Region,
-    Result,
-)
+from edge_infer.types import Array, Detection, Detections, Keypoints, Mask, Result
 
 # A point that the model itself hardly believes in is not drawn. Source: scoreThreshold of TensorFlow.js' pose demos
 POINT_SCORE = 0.3
-LONGEST_NAME = 32  # letters; beyond that a label is shortened
 CROWD = 40  # points of one thing beyond which they are drawn smaller: a face mesh has 468
 LEFT, RIGHT, MIDDLE = COLORS[1], COLORS[0], COLORS[2]  # sides of a body
 BACKGROUND = ("background", "_background_", "bg", "unlabeled")
 
 
 def draw(image: Array, result: Result, *, enlarge: bool = False) -> Array:
-    """A copy of the picture with what the result says: all of it that can be drawn and has room.
+    """A copy of the picture with what the result says: all of it that can be drawn and has room. Samples are plotted.
 
     It is `(height, width, 3) uint8` BGR of the picture's own size. `enlarge` makes one whose longer side has less than
     160 pixels larger by a whole number, since it has no room for letters.
@@ -41,23 +29,18 @@ def draw(image: Array, result: Result, *, enlarge: bool = False) -> Array:
     Raises:
         InputError: `image` is no picture.
     """
+    if result.span:
+        return plot(image, result)
     canvas = Canvas(to_bgr(image), enlarge=enlarge)
     match result.prediction:
         case Detections():
             _detections(canvas, result.prediction)
-        case Classes():
-            canvas.rows(_classes(result.prediction))
         case Mask():
             _mask(canvas, result.prediction)
         case Keypoints() as found:
             _points(canvas, found.points.tolist(), found.scores.tolist(), found.names, bones_of(found.names))
-        case Embedding(nearest=Classes() as nearest):
-            canvas.rows(_classes(nearest))
-        case Measurements():
-            texts = (f"{one.name} {one.value:.4g} {one.unit}".rstrip() for one in result.prediction)
-            canvas.rows([(writable(text, _ascii(text)), COLORS[0]) for text in texts])
-        case None if result.error:
-            canvas.rows([(writable(f"no answer: {result.error}", "no answer"), BLACK)])
+        case _:
+            canvas.rows(rows_of(result))
     return canvas.pixels
 
 
@@ -69,7 +52,7 @@ def _detections(canvas: Canvas, detections: Detections) -> None:
         _detection(canvas, one, detections.keypoint_names, bones)
     for one in found:
         if all(map(math.isfinite, one.box)):
-            canvas.label(f"{_name(one)} {one.score:.2f}", one.box, line_color(one.class_id))
+            canvas.label(object_words(one), one.box, line_color(one.class_id))
 
 
 def _detection(canvas: Canvas, one: Detection, names: Sequence[str], bones: list[tuple[int, int]]) -> None:
@@ -115,7 +98,7 @@ def _mask(canvas: Canvas, mask: Mask) -> None:
     canvas.tint_all(mask.class_map, color_table(most), tinted)
     whole = mask.class_map.size
     canvas.rows(
-        [(f"{_name(r)} {_percent(r.pixels / whole)}", color_of(r.class_id)) for r in regions if tinted[r.class_id]]
+        [(f"{name_of(r)} {_percent(r.pixels / whole)}", color_of(r.class_id)) for r in regions if tinted[r.class_id]]
     )
 
 
@@ -127,28 +110,3 @@ def _is_background(labels: Sequence[str], class_id: int) -> bool:
     """By its label; where it has none, class 0 is, as in Pascal VOC and most exports."""
     label = labels[class_id].strip().lower() if class_id < len(labels) else ""
     return label in BACKGROUND if label else class_id == 0
-
-
-def _classes(classes: Classes) -> list[tuple[str, Color]]:
-    heads = list(dict.fromkeys(classes.heads))
-    return [
-        (
-            f"{writable(c.head, _ascii(c.head)) + ': ' if c.head else ''}{_name(c)} {c.score:.2f}",
-            _head_color(heads, c.head),
-        )
-        for c in classes
-    ]
-
-
-def _head_color(heads: Sequence[str], head: str) -> Color:
-    return color_of(heads.index(head)) if head in heads else COLORS[0]
-
-
-def _name(one: Category | Detection | Region) -> str:
-    text = writable(one.label, f"class {one.class_id}")
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 2]}.."
-
-
-def _ascii(text: str) -> str:
-    """What is left of a text that this OpenCV cannot draw."""
-    return text.encode("ascii", "ignore").decode()

@@ -10,8 +10,10 @@ from edge_infer.decode.landmarks_names import BODY_17
 from edge_infer.draw import COLORS, draw, encode_jpeg, save, save_png
 from edge_infer.draw.canvas import SMALL
 from edge_infer.draw.colors import color_of
+from edge_infer.draw.words import object_words
 from edge_infer.errors import InputError, UnavailableError
 from edge_infer.types import (
+    Anomaly,
     Array,
     Classes,
     Detections,
@@ -164,6 +166,7 @@ def test_the_best_classes_stand_one_below_the_other_and_heads_have_colours() -> 
     [
         (Embedding(np.float32([1, 0]), classes("Anna")), None),
         (Measurements(np.float32([21.5]), ("temperature",), ("°C",)), None),
+        (Anomaly(7.5, 4.0), None),
         (None, "the model hangs"),
     ],
 )
@@ -202,6 +205,39 @@ def test_anything_can_be_drawn(
     assert whole.shape[0] * width == whole.shape[1] * height
     rows = draw(blank(width, height), result(classes(*[label] * 9)), enlarge=True)
     assert len(touched(rows)) <= rows.shape[0] * rows.shape[1] / 3
+
+
+def test_an_anomaly_has_another_colour_than_what_is_normal() -> None:
+    normal, unusual = (draw(blank(), result(Anomaly(score, 4.0)))[1, 1].tolist() for score in (3.9, 4.0))
+    assert normal != unusual
+
+
+def test_the_number_of_a_track_and_what_a_second_model_says_stand_at_the_object() -> None:
+    box = (100, 80, 200, 160)
+    plain = draw(blank(), result(detections(box)))
+    assert np.array_equal(draw(blank(), result(detections(box, track_ids=np.array([-1]), details=(None,)))), plain)
+    tracked = draw(blank(), result(detections(box, track_ids=np.array([7]))))
+    detailed = draw(blank(), result(detections(box, details=(classes("siamese"),))))
+    for longer in (tracked, detailed):
+        assert touched(longer)[:, 1].max() >= touched(plain)[:, 1].max()
+        assert not np.array_equal(longer, plain)
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        (classes("siamese", "tabby"), "cat 0.50: siamese 0.50"),
+        (Embedding(np.float32([1, 0]), classes("Anna")), "cat 0.50: Anna 0.50"),
+        (Embedding(np.float32([1, 0])), "cat 0.50"),
+        (Measurements(np.float32([21.5]), ("age",), ("years",)), "cat 0.50: age 21.5 years"),
+        (Anomaly(7.5, 4.0), "cat 0.50: unusual 7.5 (limit 4)"),
+        (classes(), "cat 0.50"),
+        (None, "cat 0.50"),
+    ],
+)
+def test_of_a_second_model_the_best_is_told(detail: Prediction | None, words: str) -> None:
+    found = detections((100, 80, 200, 160), details=(detail,))
+    assert object_words(next(iter(found))) == words
 
 
 def test_many_objects_keep_the_labels_of_the_best_and_the_picture_visible() -> None:
