@@ -23,13 +23,14 @@ class Proxy:
         most_in_flight: the largest number of unacknowledged PUBLISHes that it saw
     """
 
-    def __init__(self, port: int, *, refuse_v5: str = "", blocked: bool = False) -> None:
+    def __init__(self, port: int, *, refuse_v5: str = "", blocked: bool = False, at: int = 0) -> None:
+        """Of the broker at `port`; listens `at` another."""
         self.blocked = blocked
         self.refuse_v5 = refuse_v5
         self.levels: list[int] = []
         self.most_in_flight = 0
         self._upstream = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]

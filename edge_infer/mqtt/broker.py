@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
@@ -13,6 +13,17 @@ from edge_infer.errors import UnavailableError, UsageError
 PORTS = {"mqtt": 1883, "mqtts": 8883}  # Source: IANA service names mqtt and secure-mqtt
 
 FORM = "use mqtt://host[:port] or mqtts://host[:port]"
+
+# How to log in at a broker, wherever that is configured.
+Username: TypeAlias = Annotated[str | None, Meta(description="name to log in with")]
+PasswordFile: TypeAlias = Annotated[
+    Path | None, Meta(description="file with the password in its first line; or the name of a systemd credential")
+]
+CaFile: TypeAlias = Annotated[
+    Path | None, Meta(description="certificate authority of the broker; default: the system's")
+]
+CertFile: TypeAlias = Annotated[Path | None, Meta(description="client certificate")]
+KeyFile: TypeAlias = Annotated[Path | None, Meta(description="private key of the client certificate")]
 
 
 class BrokerUrlError(UsageError, ValueError):
@@ -29,15 +40,11 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             examples=["mqtt://broker.local"],
         ),
     ]
-    username: Annotated[str | None, Meta(description="name to log in with")] = None
-    password_file: Annotated[
-        Path | None, Meta(description="file with the password in its first line; or the name of a systemd credential")
-    ] = None
-    ca_file: Annotated[Path | None, Meta(description="certificate authority of the broker; default: the system's")] = (
-        None
-    )
-    cert_file: Annotated[Path | None, Meta(description="client certificate")] = None
-    key_file: Annotated[Path | None, Meta(description="private key of the client certificate")] = None
+    username: Username = None
+    password_file: PasswordFile = None
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
     root: Annotated[str, Meta(description="root of all topics", pattern="^[^#+]+$")] = "edge/v1"
     protocol: Annotated[
         Literal["auto", "5", "3.1.1"], Meta(description="auto: MQTT 5, or 3.1.1 where the broker is old")
@@ -63,6 +70,14 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backlog_per_s: Annotated[
         float, Meta(ge=1.0, description="results a second of those that had to wait, beside the live ones")
     ] = 1000.0
+    linger_s: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="results that follow each other faster than this go out together; events never wait",
+        ),
+    ] = 0.02
     deflate: Annotated[
         bool, Meta(description="compress messages of more than 1 kB; subscribers must inflate them (docs/wire.md)")
     ] = False

@@ -12,92 +12,11 @@ from edge_infer.wire.machine import AcceleratorHealth, MachineHealth
 
 # A wildcard or NUL in a topic to publish on is a protocol error. Source: MQTT 5 specification, 3.3.2.1 and 1.5.4.
 PUBLISHABLE = r"^[^#+\x00]{1,1000}$"
-Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 MAX_INT = 2**53 - 1  # Source: RFC 8259, 6: what every reader of JSON takes exactly
 Epoch: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
 ClockState: TypeAlias = Literal["synced", "unsynced"]
-XY: TypeAlias = tuple[float, float]
 T = TypeVar("T")
-
-
-class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A named point; `z` is its depth in the unit of x, smaller is nearer."""
-
-    name: str
-    x: float
-    y: float
-    score: Score | None = None
-    z: float | None = None
-
-
-class WireClass(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One class; `head` is the output that says so, of a model with several."""
-
-    label: str
-    class_id: int
-    score: Score
-    head: str | None = None
-
-
-class WireDetection(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One object; box is x0, y0, x1, y1, corners are those of an oriented box, outlines are those of its mask."""
-
-    label: str
-    class_id: int
-    score: Score
-    box: tuple[float, float, float, float]
-    keypoints: tuple[Point, ...] = ()
-    corners: tuple[XY, ...] = ()
-    outlines: tuple[tuple[XY, ...], ...] = ()
-    pixels: int | None = None
-
-
-class WireRegion(Struct, frozen=True, kw_only=True):
-    """How many pixels of the frame one class covers."""
-
-    class_id: int
-    label: str
-    pixels: int
-
-
-class WireMask(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Segmentation, the largest class first; `png` is a file with the class of each pixel, where one was written."""
-
-    classes: tuple[WireRegion, ...]
-    png: str | None = None
-
-
-class WireMeasurement(Struct, frozen=True, kw_only=True):
-    """One number that the model estimates."""
-
-    name: str
-    value: float
-    unit: str
-
-
-class WireResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a model said about one frame. Which list is there depends on the task; "no answer" has none."""
-
-    time: float
-    mono_ns: int
-    frame: int
-    width: int
-    height: int
-    task: str
-    status: Literal["ok", "degraded", "timeout", "error"]
-    model: str
-    device: str
-    timings_ms: dict[str, float]
-    error: str | None = None
-    dropped: dict[str, int] | None = None
-    detections: tuple[WireDetection, ...] | None = None
-    classes: tuple[WireClass, ...] | None = None
-    mask: WireMask | None = None
-    keypoints: tuple[Point, ...] | None = None
-    embedding: tuple[float, ...] | None = None
-    measurements: tuple[WireMeasurement, ...] | None = None
-    tensors: dict[str, Any] | None = None
 
 
 class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
@@ -167,6 +86,16 @@ class StatusMessage(Struct, frozen=True, kw_only=True):
     reasons: Annotated[dict[str, str] | None, Meta(description="degraded: what is wrong, by pipeline")] = None
 
 
+class SecondInfo(Struct, frozen=True, kw_only=True):
+    """The model that is asked about each object of the first."""
+
+    model: str
+    sha256: str
+    task: str
+    device: str
+    fallback_reason: str | None = None
+
+
 class PipelineInfo(Struct, frozen=True, kw_only=True):
     """What a pipeline is made of."""
 
@@ -176,6 +105,7 @@ class PipelineInfo(Struct, frozen=True, kw_only=True):
     task: str
     device: str
     fallback_reason: str | None = None
+    cascade: Annotated[SecondInfo | None, Meta(description="the model that is asked about each object")] = None
 
 
 class Info(Struct, frozen=True, kw_only=True):
@@ -219,6 +149,7 @@ class PipelineHealth(Struct, frozen=True, kw_only=True):
     infer_restarts: Annotated[int, Meta(description="how often the model was loaded anew after a failure")] = 0
     dropped: dict[str, int]
     stages_ms: dict[str, StageHealth]
+    events: Annotated[int, Meta(description="messages about what happened")] = 0
 
 
 class OutboxHealth(Struct, frozen=True, kw_only=True):
@@ -276,6 +207,10 @@ class Latest(Struct, Generic[T], frozen=True, kw_only=True):
     device: str
     counts: dict[str, int]
     result: T
+    places: Annotated[
+        dict[str, dict[str, int]],
+        Meta(description="of each zone the objects inside by label, of each line the crossings in each direction"),
+    ] = {}
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_infer.types import (
+    Anomaly,
     Array,
     Classes,
     Detection,
@@ -19,14 +20,27 @@ from edge_infer.types import (
     Measurements,
     Prediction,
     Result,
+    Span,
     Tensors,
 )
-from edge_infer.wire.payloads import Point, WireClass, WireDetection, WireMask, WireMeasurement, WireRegion, WireResult
+from edge_infer.wire.result_payloads import (
+    Point,
+    WireAnomaly,
+    WireClass,
+    WireDetail,
+    WireDetection,
+    WireMask,
+    WireMeasurement,
+    WireRegion,
+    WireResult,
+    WireSpan,
+)
 
 # A quantised score has steps of 1/256, and a box is not known to a hundredth of a pixel.
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 2
 MS_DIGITS = 3
+SECOND_DIGITS = 6
 EMBEDDING_DIGITS = 6  # of a vector of length 1
 
 
@@ -45,6 +59,8 @@ def to_wire(result: Result) -> WireResult:
         timings_ms={stage: round(ms, MS_DIGITS) for stage, ms in result.timings_ms.items()},
         error=result.error,
         dropped=dict(result.dropped) or None,
+        span=_span(result.span) if result.span else None,
+        media_s=None if result.media_s is None else round(result.media_s, SECOND_DIGITS),
         **predicted(result.prediction),
     )
 
@@ -65,6 +81,8 @@ def predicted(prediction: Prediction | None) -> dict[str, Any]:
             return {"embedding": tuple(round(v, EMBEDDING_DIGITS) for v in prediction)} | nearest
         case Measurements():
             return {"measurements": tuple(WireMeasurement(**asdict(one)) for one in prediction)}
+        case Anomaly():
+            return {"anomaly": WireAnomaly(score=float(f"{prediction.score:.6g}"), threshold=prediction.threshold)}
         case Tensors():
             return {"tensors": {name: _finite(value) for name, value in prediction}}
     return {}
@@ -72,15 +90,30 @@ def predicted(prediction: Prediction | None) -> dict[str, Any]:
 
 def classes(prediction: Classes) -> tuple[WireClass, ...]:
     """Each class, best first."""
+    heads = prediction.heads or (None,) * len(prediction)
+    rows = zip(prediction.labels, prediction.class_ids.tolist(), prediction.scores.tolist(), heads, strict=True)
     return tuple(
-        WireClass(label=c.label, class_id=c.class_id, score=round(c.score, SCORE_DIGITS), head=c.head or None)
-        for c in prediction
+        WireClass(label=label, class_id=class_id, score=round(score, SCORE_DIGITS), head=head or None)
+        for label, class_id, score, head in rows
     )
 
 
 def detections(prediction: Detections) -> tuple[WireDetection, ...]:
     """Each object, best first."""
-    return tuple(_detection(d, prediction.keypoint_names) for d in prediction)
+    more = (prediction.keypoints, prediction.corners, prediction.masks, prediction.track_ids, prediction.details)
+    if any(part is not None for part in more):
+        return tuple(_detection(d, prediction.keypoint_names) for d in prediction)
+    rows = zip(
+        prediction.labels,
+        prediction.class_ids.tolist(),
+        prediction.scores.tolist(),
+        prediction.boxes.tolist(),
+        strict=True,
+    )
+    return tuple(
+        WireDetection(label=label, class_id=class_id, score=round(score, SCORE_DIGITS), box=_pixels(box))
+        for label, class_id, score, box in rows
+    )
 
 
 def _detection(d: Detection, names: Sequence[str]) -> WireDetection:
@@ -95,6 +128,27 @@ def _detection(d: Detection, names: Sequence[str]) -> WireDetection:
         corners=tuple(map(_xy, d.corners)),
         outlines=() if d.mask is None else tuple(tuple(map(_xy, line)) for line in outlines(d)),
         pixels=None if d.mask is None else int(d.mask.sum()),
+        track=d.track_id,
+        detail=None if d.detail is None else detail(d.detail),
+    )
+
+
+def detail(prediction: Prediction) -> WireDetail:
+    """What a second model says about an object."""
+    said = predicted(prediction)
+    return WireDetail(**{name: said[name] for name in said if name in WireDetail.__struct_fields__})
+
+
+def _span(span: Span) -> WireSpan:
+    times = {"start_s": span.start_s, "length_s": span.length_s}
+    return WireSpan(
+        start=span.start,
+        samples=span.samples,
+        rate_hz=span.rate_hz,
+        channels=span.channels,
+        units=span.units,
+        missing=span.missing,
+        **{name: round(value, SECOND_DIGITS) for name, value in times.items() if value is not None},
     )
 
 
@@ -124,7 +178,7 @@ def outlines(detection: Detection) -> list[list[tuple[float, float]]]:
     return [[(float(x + x0), float(y + y0)) for x, y in line.tolist()] for line in lines]
 
 
-def _pixels(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+def _pixels(box: Sequence[float]) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = (round(v, PIXEL_DIGITS) for v in box)
     return x0, y0, x1, y1
 

@@ -91,9 +91,9 @@ class Topics:
         """Counts and the last result, at most once a second: retained."""
         return self._at("latest", pipeline)
 
-    def snapshot(self, pipeline: str) -> str:
-        """A JPEG with the predictions drawn on it."""
-        return self._at("snapshot", pipeline)
+    def snapshot(self, pipeline: str, event: str = "") -> str:
+        """A JPEG with the predictions drawn on it; of an event below the event's id."""
+        return self._at("snapshot", pipeline, event) if event else self._at("snapshot", pipeline)
 
     def response(self, command: str) -> str:
         """Answers to commands that name no topic of their own."""

@@ -21,7 +21,8 @@ from edge_infer.types import (
     Result,
     Tensors,
 )
-from edge_infer.wire.payloads import Envelope, WireClass, WireResult
+from edge_infer.wire.payloads import Envelope
+from edge_infer.wire.result_payloads import WireClass, WireResult
 from edge_infer.wire.results import counts, to_wire
 
 BASE = Result(
