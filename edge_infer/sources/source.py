@@ -1,5 +1,6 @@
 """What every source of frames can do."""
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -43,12 +44,19 @@ class Source(Protocol):
 
 
 class BaseSource(ABC):
-    """Counters, `with`, and iteration until the end: what the sources here share."""
+    """Counters, `with`, and iteration until the end: what the sources here share.
+
+    Attributes:
+        patience_s: how long a read may wait where that is long; 0: not longer than usual
+    """
+
+    patience_s = 0.0
 
     def __init__(self, name: str, *, live: bool) -> None:
         self.name = name
         self.live = live
         self.skipped: Counter[str] = Counter()
+        self._interrupted = threading.Event()
 
     @abstractmethod
     def read(self) -> Frame:
@@ -57,6 +65,10 @@ class BaseSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """See `Source.close`."""
+
+    def interrupt(self) -> None:
+        """Asked by another thread: a read that waits long ends soon, with EndOfStream, where the source looks."""
+        self._interrupted.set()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Cameras that lie: they go on giving frames, and it is always the same one."""
+"""Cameras and sensors that lie: they go on giving frames, and it is always the same one."""
 
 import time
 
@@ -37,7 +37,8 @@ class Stillness:
             return False
         if now - self._tried_at > self._max_s:
             self._tried_at = now
+            what, shows = ("sensor", "what it gives") if frame.span else ("camera", "its picture")
             raise SourceError(
-                f"the camera of {self._name} is frozen: its picture has not changed by a bit for {self._max_s:g} s"
+                f"the {what} of {self._name} is frozen: {shows} has not changed by a bit for {self._max_s:g} s"
             )
         return True

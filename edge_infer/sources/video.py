@@ -45,6 +45,7 @@ class VideoSource(BaseSource):
         self._realtime = pace == "realtime"
         self._number = -1  # of the frame on which the capture stands
         self._ahead = False  # it has not been given yet
+        self._rounds_s = 0.0  # how long the rounds lasted that are over
         quieten_opencv()
         self._open()
 
@@ -62,7 +63,9 @@ class VideoSource(BaseSource):
             captured_at, captured_ns = clocks()
             decoded, data = self._capture.retrieve()
             if decoded:
-                return Frame(self.name, self._number, data, captured_at, captured_ns, str(self._path))
+                return Frame(
+                    self.name, self._number, data, captured_at, captured_ns, str(self._path), media_s=self._media_s
+                )
             self._leave_out(self._number, 1)
 
     def skip(self, frames: int) -> None:
@@ -82,6 +85,11 @@ class VideoSource(BaseSource):
         """The time in the video of the frame that was read last, in seconds; None where the file does not tell."""
         milliseconds = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         return milliseconds / 1e3 if milliseconds >= 0 else None
+
+    @property
+    def _media_s(self) -> float | None:
+        """The time of the present frame since the first began, through all rounds."""
+        return None if self._at_s is None else self._rounds_s + self._at_s
 
     @property
     def promised(self) -> int | None:
@@ -113,6 +121,8 @@ class VideoSource(BaseSource):
             self._tell_the_end()
             if not self._loop:
                 raise EndOfStream
+            fps = self._capture.get(cv2.CAP_PROP_FPS)
+            self._rounds_s += (self._at_s or 0.0) + (1.0 / fps if fps > 0 else 0.0)
             self._open()
         self._ahead = False
 

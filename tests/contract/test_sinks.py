@@ -6,7 +6,7 @@ import pytest
 from edge_infer.deliver.lines import LinesSink
 from edge_infer.testing import check_sink
 from edge_infer.types import Result
-from edge_infer.wire.payloads import WireResult
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.results import to_wire
 
 

@@ -6,11 +6,11 @@ import pytest
 from scripted import frame
 
 from edge_infer.sources.images import ImageSource
-from edge_infer.sources.source import BaseSource, EndOfStream
+from edge_infer.sources.source import BaseSource, EndOfStream, clocks
 from edge_infer.sources.still import StillSource
 from edge_infer.sources.video import VideoSource
 from edge_infer.testing import check_source
-from edge_infer.types import Frame
+from edge_infer.types import Frame, Span
 
 
 def picture(level: int) -> np.ndarray:
@@ -96,3 +96,65 @@ def test_the_check_finds_a_source_that(fault: str) -> None:
 def test_the_check_finds_nothing_in_a_good_one() -> None:
     check_source(lambda: Bad("nothing"))
     check_source(lambda: Bad("leaves out frames and says so"))
+
+
+class BadSound(BaseSource):
+    """Blocks of two channels with one fault, or none."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__("sound", live=False)
+        self._fault = fault
+        self._number = -1
+
+    def read(self) -> Frame:
+        self._number += 1
+        number, fault = self._number, self._fault
+        step = {"overlaps": 3, "leaves out samples": 9, "begins anew": -4}.get(fault, 4)
+        rate_hz = {"changes its rate": 8.0 + number, "gives blocks of rows without a rate": 0.0}.get(fault, 8.0)
+        channels = ("x",) if fault == "says too few channels" else ("x", "x" if fault == "repeats a name" else "y")
+        span = Span(20 + step * number, 5 if fault == "says too many samples" else 4, rate_hz, channels, self._units())
+        data = np.zeros((4, 2), np.float64 if fault == "gives doubles" else np.float32)
+        media_s = {"forgets its time": None if number else 0.5, "goes back in time": -1.0 * number}.get(
+            fault, number / 2
+        )
+        if fault == "turns into a camera" and number:
+            return Frame(self.name, number, picture(1), *clocks(), media_s=media_s)
+        return Frame(self.name, number, data, *clocks(), span=span, media_s=media_s)
+
+    def _units(self) -> tuple[str, ...]:
+        return {"has a unit too few": ("V",), "changes its units": ("V", "A") if self._number else ()}.get(
+            self._fault, ()
+        )
+
+    def close(self) -> None:
+        self.read = self._ended  # type: ignore[method-assign]
+
+    def _ended(self) -> Frame:
+        raise EndOfStream
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "overlaps",
+        "changes its rate",
+        "gives blocks of rows without a rate",
+        "says too few channels",
+        "repeats a name",
+        "says too many samples",
+        "gives doubles",
+        "forgets its time",
+        "goes back in time",
+        "turns into a camera",
+        "has a unit too few",
+        "changes its units",
+    ],
+)
+def test_the_check_finds_a_source_of_samples_that(fault: str) -> None:
+    with pytest.raises(AssertionError):
+        check_source(lambda: BadSound(fault))
+
+
+@pytest.mark.parametrize("fault", ["nothing", "leaves out samples", "begins anew"])
+def test_the_check_finds_nothing_in_a_good_source_of_samples(fault: str) -> None:
+    check_source(lambda: BadSound(fault))

@@ -41,7 +41,7 @@ def test_an_existing_folder_is_a_source_of_images_whatever_its_name(tmp_path: Pa
     assert kind_of(str(folder)) == "images"
 
 
-@pytest.mark.parametrize("address", ["", "-1", "porch", "ftp://porch/clip", "table.csv", "/dev/video", "/dev/ttyUSB0"])
+@pytest.mark.parametrize("address", ["", "-1", "porch", "ftp://porch/clip", "notes.txt", "/dev/video", "/dev/tty"])
 def test_an_unknown_address_is_refused_with_what_is_understood(address: str) -> None:
     with pytest.raises(InputError, match=r"/dev/video0.*rtsp://.*clip\.mp4"):
         kind_of(address)

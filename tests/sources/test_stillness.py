@@ -6,7 +6,7 @@ import pytest
 from edge_infer.errors import SourceError
 from edge_infer.sources import stillness as module
 from edge_infer.sources.stillness import Stillness
-from edge_infer.types import Frame
+from edge_infer.types import Frame, Span
 
 Look = Callable[[float, int], bool]
 
@@ -63,3 +63,14 @@ def test_another_size_is_a_change(look: Look, monkeypatch: pytest.MonkeyPatch) -
     for now, side in ((100.0, 16), (102.0, 32)):
         monkeypatch.setattr(module.time, "monotonic", lambda now=now: now)
         assert not stillness.refuses(Frame("door", 0, np.zeros((side, side, 3), np.uint8), 0.0, 0))
+
+
+def test_a_sensor_that_stays_at_one_reading_is_frozen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    stillness = Stillness("pump", 10.0)
+    for now, value in ((100.0, 1.0), (105.0, 2.0)):
+        monkeypatch.setattr(module.time, "monotonic", lambda now=now: now)
+        frame = Frame("pump", 0, np.full((1, 3), value, np.float32), 0.0, 0, span=Span(0, 1, 1.0, ("x", "y", "z")))
+        assert not stillness.refuses(frame)
+    monkeypatch.setattr(module.time, "monotonic", lambda: 115.1)
+    with pytest.raises(SourceError, match="the sensor of pump is frozen: what it gives has not changed by a bit"):
+        stillness.refuses(frame)
