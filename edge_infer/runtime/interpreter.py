@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,25 @@ from edge_infer.types import Array, TensorSpec
 
 log = logging.getLogger(__name__)
 
+# Streaming models keep what they heard in resource variables, which nothing but a new interpreter sets back (measured:
+# reset_all_variables and allocate_tensors do not, in LiteRT 2.3 and tflite-runtime 2.14).
+VARIABLE = "VAR_HANDLE"
+# Converters make one operator of a Keras layer that begins anew with each input; its state outlives the input all the
+# same, until reset_all_variables. Source: tensorflow/lite/kernels/unidirectional_sequence_lstm.cc, variable tensors.
+SEQUENCES = frozenset({
+    "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
+})  # fmt: skip
+
 
 class InterpreterRuntime:
     """Runs a checked model file on the CPU or, through a delegate in this process, on an Edge TPU.
 
     `Interpreter`, never LiteRT's `CompiledModel`: that one holds the GIL while it runs and corrupts memory with
     the SSD post-processing op (docs/adr/0002).
+
+    Attributes:
+        remembers: the model itself keeps what it was given before, until `forget`
     """
 
     def __init__(
@@ -55,15 +69,21 @@ class InterpreterRuntime:
         self.library = str(found)
         self._path = model.path
         delegates = _delegates(found, device, delegate, options or {})
+        self.remembers = VARIABLE in model.operators
+        # One that begins anew must be what was checked, whatever stands in its file by then.
+        file = {"model_content": model.path.read_bytes()} if self.remembers else {"model_path": str(model.path)}
+        self._begins_anew = not SEQUENCES.isdisjoint(model.operators)
+        self._start = partial(_started, found, model, file, threads, delegates, shapes)
         with caught_stderr() as lines:
-            self._interpreter: Any = _started(found, model, threads, delegates, shapes)
+            self._interpreter: Any = self._start()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
             self.inputs = tuple(spec_of(detail) for detail in inputs)
             self.outputs = tuple(spec_of(detail) for detail in outputs)
-            self._input_ids = [detail["index"] for detail in inputs]
-            self._output_ids = [detail["index"] for detail in outputs]
+            self._input_ids = tuple(detail["index"] for detail in inputs)
+            self._output_ids = tuple(detail["index"] for detail in outputs)
             self.warm_outputs = self.run([np.zeros(spec.shape, spec.dtype) for spec in self.inputs])
+            self.forget()
         for line in lines:
             log.debug("runtime says: %s", line, extra={"model": model.path.name})
 
@@ -74,22 +94,31 @@ class InterpreterRuntime:
 
     def run(self, inputs: Sequence[Array], reduce: Mapping[int, Reduce] = NO_REDUCTION) -> list[Array]:
         """Stored inputs to copies of the stored outputs; releases the GIL while it computes."""
-        if self._interpreter is None:
+        interpreter = self._interpreter
+        if interpreter is None:
             raise ModelError(f"{self._path.name} was closed: load it again")
+        if self._begins_anew:
+            interpreter.reset_all_variables()
         try:
             for index, value in zip(self._input_ids, inputs, strict=True):
-                self._interpreter.set_tensor(index, value)
+                interpreter.set_tensor(index, value)
+            interpreter.invoke()
         except ValueError as error:
             raise ModelError(f"{self._path.name}: {error}") from error
-        try:
-            self._interpreter.invoke()
         except RuntimeError as error:
             kind = ModelError if self.device == "cpu" else DelegateError
             raise kind(f"{self._path.name} failed on {self.device}: {_first_line(error)}") from error
+        if not reduce:
+            return [interpreter.get_tensor(index) for index in self._output_ids]
         return [
-            reduce[place](self._interpreter.tensor(index)()) if place in reduce else self._interpreter.get_tensor(index)
+            reduce[place](interpreter.tensor(index)()) if place in reduce else interpreter.get_tensor(index)
             for place, index in enumerate(self._output_ids)
         ]
+
+    def forget(self) -> None:
+        """The model has heard nothing yet; a millisecond for one that remembers, else nothing."""
+        if self.remembers and self._interpreter is not None:
+            self._interpreter = self._start()
 
     def close(self) -> None:
         """Free the interpreter and its delegate."""
@@ -105,12 +134,15 @@ def _delegates(library: Library, device: str, path: str | None, options: Mapping
 
 
 def _started(
-    library: Library, model: ModelFile, threads: int, delegates: list[Any], shapes: Sequence[tuple[int, ...]]
+    library: Library,
+    model: ModelFile,
+    file: Mapping[str, str | bytes],
+    threads: int,
+    delegates: list[Any],
+    shapes: Sequence[tuple[int, ...]],
 ) -> Any:
     try:
-        interpreter = library.interpreter(
-            model_path=str(model.path), num_threads=threads, experimental_delegates=delegates or None
-        )
+        interpreter = library.interpreter(**file, num_threads=threads, experimental_delegates=delegates or None)
         for detail, shape in zip(interpreter.get_input_details() if shapes else (), shapes, strict=True):
             interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()

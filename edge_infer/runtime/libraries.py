@@ -4,7 +4,6 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from edge_infer.errors import UnavailableError
@@ -49,6 +48,15 @@ def find_library(name: str | None = None) -> Library:
         except ImportError as error:
             failures.append(f"{candidate}: {error}")
             continue
-        return Library(candidate, version(distribution), module.Interpreter, module.load_delegate)
+        return Library(candidate, _version(candidate, distribution), module.Interpreter, module.load_delegate)
     advice = "pip install ai-edge-litert" if wanted != "tflite_runtime" else CORAL_ADVICE
     raise UnavailableError(f"no TFLite runtime ({'; '.join(failures)}); {advice}")
+
+
+def _version(package: str, distribution: str) -> str:
+    """Both packages say it themselves; asking the installer's records takes 10 ms more."""
+    if said := getattr(importlib.import_module(package), "__version__", None):
+        return str(said)
+    from importlib.metadata import version
+
+    return version(distribution)

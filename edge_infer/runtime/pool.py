@@ -44,7 +44,8 @@ def isolated(
         units = _select(device, library.name, delegate, dict(options or {}))
         key = (*units, model.path, model.sha256, threads, deadline_s, alone, shapes)
         job = _jobs.get(key) or Job(model, threads, deadline_s, alone, shapes)
-        _jobs[key] = job
+        if not job.remembers:  # one that does has a single user
+            _jobs[key] = job
     return IsolatedRuntime(job, units, _close_what_is_unused)
 
 
@@ -52,6 +53,11 @@ def accelerators() -> dict[str, Unit]:
     """Those that models are loaded on, by the name that results call them by."""
     with _lock:
         return {unit.name: unit for unit in _units.values() if unit.used and unit.device != "cpu"}
+
+
+def meant(device: str) -> list[str]:
+    """The accelerators that the system shows and a device string means, as results call them."""
+    return [name for number, name in enumerate(_names()) if _means(device, number, name)]
 
 
 def _select(device: str, library: str, delegate: str | None, options: dict[str, str]) -> list[Unit]:
@@ -73,7 +79,7 @@ def _select(device: str, library: str, delegate: str | None, options: dict[str, 
         return [unit(device, key=next(_private))]
     if device == EXTERNAL:
         return [unit(device)]
-    if chosen := [name for number, name in enumerate(_names()) if _means(device, number, name)]:
+    if chosen := meant(device):
         return [unit(name, lambda name=name: name in _names()) for name in chosen]  # type: ignore[misc]
     if device == "auto":
         return [unit("edgetpu", lambda: delegate is not None or bool(_names()), key=device)]

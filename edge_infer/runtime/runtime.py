@@ -10,6 +10,19 @@ Reduce: TypeAlias = Callable[[Array], Array]  # it keeps nothing of what it is g
 NO_REDUCTION: Mapping[int, Reduce] = MappingProxyType({})
 
 
+class Memory(Protocol):
+    """What a runtime or a decoder is, too, where its answers depend on those before."""
+
+    @property
+    def remembers(self) -> bool:
+        """They do; False: the model is of another kind."""
+        ...
+
+    def forget(self) -> None:
+        """The next input does not follow the last."""
+        ...
+
+
 class Runtime(Protocol):
     """Runs one model; belongs to the one thread that opened it."""
 

@@ -1,13 +1,14 @@
 """Which accelerators a device string means, and models that share them (a fake one, on real processes)."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_tpu import FakeTpu, owners
-from waiting import until
+from waiting import DEADLINE, until
 
 from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.errors import DelegateError
@@ -78,9 +79,10 @@ def test_a_model_runs_on_several_accelerators_at_a_time(plugged_in: Plug, model:
     try:
         picture = [np.full(workers[0].inputs[0].shape, 1, np.uint8)]
         seen: list[str] = []
+        deadline = time.monotonic() + DEADLINE
 
         def work(runtime: IsolatedRuntime) -> None:
-            for _ in range(20):
+            while (len(seen) < 80 or len(set(seen)) < 2) and time.monotonic() < deadline:
                 (output,) = runtime.run(picture)
                 assert np.flatnonzero(output).tolist() == [128 * 128 * 3 % 1001]
                 seen.append(runtime.device)
@@ -90,9 +92,8 @@ def test_a_model_runs_on_several_accelerators_at_a_time(plugged_in: Plug, model:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(seen) == 80
         assert set(seen) == {"edgetpu:usb:0", "edgetpu:usb:1"}
-        assert sum(unit.invokes for unit in accelerators().values()) == 80
+        assert sum(unit.invokes for unit in accelerators().values()) == len(seen)
         assert {unit.started for unit in accelerators().values()} == {1}
     finally:
         for worker in workers:

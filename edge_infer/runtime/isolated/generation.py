@@ -13,7 +13,18 @@ import numpy as np
 from edge_infer.errors import DelegateError, ModelError
 from edge_infer.runtime.isolated.launcher import GRACE_S, launcher_for
 from edge_infer.runtime.isolated.memory import SharedMemory
-from edge_infer.runtime.isolated.messages import Done, Failed, Load, Loaded, Reply, Run, Unload, receive_reply, send
+from edge_infer.runtime.isolated.messages import (
+    Done,
+    Failed,
+    Forget,
+    Load,
+    Loaded,
+    Reply,
+    Run,
+    Unload,
+    receive_reply,
+    send,
+)
 from edge_infer.types import Array
 
 log = logging.getLogger(__name__)
@@ -53,6 +64,7 @@ class Generation:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._said = os.memfd_create("edge-infer stderr")
         self._models: dict[int, Held] = {}
+        self._fed: set[int] = set()  # models that were given something since they began
         self._seq = 0
         try:
             with theirs:
@@ -102,18 +114,30 @@ class Generation:
                     f"input '{tensor.name}' is {value.shape} {value.dtype}, expected {place.shape} {place.dtype}"
                 )
             np.copyto(place, value)
-        reply, _ = self._ask(Run(self._seq, number), deadline_s)
-        if isinstance(reply, Failed):
-            if reply.model:
-                raise ModelError(reply.reason)
-            raise Fault("error", reply.reason)
-        if not isinstance(reply, Done) or reply.seq != self._seq:
-            raise Fault("lie", f"it was asked question {self._seq} and answered {reply}")
+        self._fed.add(number)
+        reply = self._done(Run(self._seq, number), deadline_s)
         places = held.memory.outputs(self._seq, reply.shapes or held.shapes, held.dtypes)
         return [place.copy() for place in places]
 
+    def go_on(self, number: int, *, follows: bool) -> None:
+        """Let a model that keeps what it is given begin anew, unless the next inputs follow the last.
+
+        Raises:
+            DelegateError: they do, but it was given those in another process, which is gone.
+            ModelError: the model is to blame.
+            Fault: as of `load`.
+        """
+        fed = number in self._fed
+        if follows and not fed:
+            raise DelegateError("the process was replaced that had what the model keeps: it begins anew")
+        if fed and not follows:
+            self._seq += 1
+            self._done(Forget(self._seq, number), LOAD_S)
+            self._fed.remove(number)
+
     def unload(self, number: int) -> None:
-        """Let the process forget a model."""
+        """Let the process give a model back."""
+        self._fed.discard(number)
         if held := self._models.pop(number, None):
             held.memory.close()
             try:
@@ -139,7 +163,17 @@ class Generation:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
-    def _ask(self, request: Load | Run, timeout: float) -> tuple[Reply, list[int]]:
+    def _done(self, request: Run | Forget, timeout: float) -> Done:
+        reply, _ = self._ask(request, timeout)
+        if isinstance(reply, Failed):
+            if reply.model:
+                raise ModelError(reply.reason)
+            raise Fault("error", reply.reason)
+        if not isinstance(reply, Done) or reply.seq != request.seq:
+            raise Fault("lie", f"it was asked question {request.seq} and answered {reply}")
+        return reply
+
+    def _ask(self, request: Load | Run | Forget, timeout: float) -> tuple[Reply, list[int]]:
         try:
             self._channel.settimeout(timeout)
             send(self._channel, request)

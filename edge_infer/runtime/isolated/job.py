@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.errors import ModelError
+from edge_infer.runtime.interpreter import VARIABLE
 from edge_infer.runtime.isolated.messages import Loaded
 
 DEADLINE_S = 1.0  # at least: a Pi that swaps or an SD card that stalls is no hang
@@ -29,6 +30,11 @@ class Job:
     about: Loaded | None = None  # as it was loaded first
     refused: ModelError | None = None  # the model is to blame
     times_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_TIMES))
+
+    @property
+    def remembers(self) -> bool:
+        """Its answers depend on what it was given before: it has one user, and stays where it is."""
+        return VARIABLE in self.model.operators
 
     def deadline(self) -> float:
         """Seconds after which there will be no answer."""

@@ -32,6 +32,13 @@ class Run(Struct, frozen=True, tag=True):
     number: int
 
 
+class Forget(Struct, frozen=True, tag=True):
+    """A model that keeps what it was given before has been given nothing yet."""
+
+    seq: int
+    number: int
+
+
 class Unload(Struct, frozen=True, tag=True):
     """A model is not needed any more."""
 
@@ -76,10 +83,10 @@ class Loaded(Struct, frozen=True, tag=True):
 
 
 class Done(Struct, frozen=True, tag=True):
-    """The answer lies in the shared memory; `shapes` where they are not those of the first run."""
+    """It is done. An answer lies in the shared memory; `shapes` where they are not those of the first run."""
 
     seq: int
-    shapes: tuple[tuple[int, ...], ...] | None
+    shapes: tuple[tuple[int, ...], ...] | None = None
 
 
 class Failed(Struct, frozen=True, tag=True):
@@ -89,7 +96,7 @@ class Failed(Struct, frozen=True, tag=True):
     model: bool
 
 
-Request: TypeAlias = Load | Run | Unload
+Request: TypeAlias = Load | Run | Forget | Unload
 Reply: TypeAlias = Loaded | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()

@@ -17,6 +17,7 @@ from edge_infer.runtime.isolated.memory import SharedMemory, make_shared_file, o
 from edge_infer.runtime.isolated.messages import (
     Done,
     Failed,
+    Forget,
     Load,
     Loaded,
     Reply,
@@ -57,10 +58,12 @@ class Owner:
                     send(self._channel, self._run(request))
                 case Load():
                     self._load(request)
+                case Forget():
+                    send(self._channel, self._forget(request))
                 case Unload():
-                    self._forget(request.number)
+                    self._unload(request.number)
         for number in list(self._models):
-            self._forget(number)
+            self._unload(number)
 
     def _run(self, request: Run) -> Reply:
         held = self._models[request.number]
@@ -73,6 +76,13 @@ class Owner:
         for place, output in zip(places, outputs, strict=True):
             np.copyto(place, output)
         return Done(request.seq, None if shapes == held.usual else shapes)
+
+    def _forget(self, request: Forget) -> Reply:
+        try:
+            self._models[request.number].runtime.forget()
+        except EdgeInferError as error:
+            return Failed(str(error), model=not isinstance(error, DelegateError))
+        return Done(request.seq)
 
     def _load(self, request: Load) -> None:
         try:
@@ -107,9 +117,10 @@ class Owner:
         started = time.monotonic()
         proof = _proof(runtime)
         run_s = time.monotonic() - started
+        runtime.forget()
         return held, Loaded(request.number, runtime.library, inputs, outputs, proof, run_s), file
 
-    def _forget(self, number: int) -> None:
+    def _unload(self, number: int) -> None:
         if held := self._models.pop(number, None):
             held.runtime.close()
             held.memory.close()

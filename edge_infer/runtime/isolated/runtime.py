@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
+from edge_infer.runtime.isolated.generation import LOAD_S
 from edge_infer.runtime.isolated.job import Job
 from edge_infer.runtime.isolated.messages import Loaded
 from edge_infer.runtime.isolated.unit import TURN_S, Unit, turns
@@ -18,6 +19,8 @@ class IsolatedRuntime:
 
     Attributes:
         device: the accelerator that ran it last
+        remembers: the model itself keeps what it was given before, until `forget`, or a run that fails: it begins anew
+            then. What it keeps is in one process, so it stays on one accelerator until then
     """
 
     def __init__(self, job: Job, units: Sequence[Unit], on_close: Callable[[], object] = lambda: None) -> None:
@@ -31,6 +34,8 @@ class IsolatedRuntime:
         self._job = job
         self._on_close = on_close
         self._closed = False
+        self.remembers = job.remembers
+        self._kept_by: Unit | None = None  # the accelerator that has what the model was given; None: it begins anew
         try:
             for unit in self._units:
                 try:
@@ -44,9 +49,12 @@ class IsolatedRuntime:
     @property
     def refusal(self) -> DelegateError | None:
         """Why no accelerator can run the model now; None where one can."""
-        if self._job.about is not None and any(unit.state == "running" for unit in self._units):
+        return self._refusal_of(self._units)
+
+    def _refusal_of(self, units: Sequence[Unit]) -> DelegateError | None:
+        if self._job.about is not None and any(unit.state == "running" for unit in units):
             return None
-        return self._units[0].refusal
+        return units[0].refusal
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -61,7 +69,7 @@ class IsolatedRuntime:
     @property
     def limit_s(self) -> float:
         """The longest that `run` may take, the wait for a turn included."""
-        return TURN_S + self._job.deadline()
+        return TURN_S + (LOAD_S if self.remembers else 0.0) + self._job.deadline()
 
     @property
     def warm_shapes(self) -> list[tuple[int, ...]]:
@@ -79,24 +87,31 @@ class IsolatedRuntime:
         Raises:
             ModelError: the model or its inputs are to blame.
             DelegateTimeoutError: there was no answer in time.
-            DelegateError: no accelerator works now, or it failed while it ran.
+            DelegateError: no accelerator works now, it failed while it ran, or what the model has kept is lost.
         """
         if self._closed:
             raise ModelError(f"{self._job.model.path.name} was closed: load it again")
-        try:
-            free = turns.take(self._units, TURN_S, hopeful=self._job.alone)
+        keeper, self._kept_by = self._kept_by, None  # of what fails nobody knows how much was kept
+        wanted = (keeper,) if keeper else self._units
+        try:  # nothing is kept by one that is still to come
+            free = turns.take(wanted, TURN_S, hopeful=self._job.alone and keeper is None)
         except TimeoutError:
             free = None
         if free is None:
-            raise self.refusal or DelegateTimeoutError(
+            raise self._refusal_of(wanted) or DelegateTimeoutError(
                 f"{self.device} was not free within {TURN_S:g} s: too many use it"
             )
         self.device = free.name
-        outputs = free.run(self._job, inputs)
+        outputs = free.run(self._job, inputs, follows=keeper is not None)
+        self._kept_by = free if self.remembers else None
         return [reduce[place](output) if place in reduce else output for place, output in enumerate(outputs)]
 
+    def forget(self) -> None:
+        """The model has heard nothing yet, wherever it runs next."""
+        self._kept_by = None
+
     def close(self) -> None:
-        """The accelerators forget the model."""
+        """The accelerators give the model back."""
         if not self._closed:
             self._closed = True
             for unit in self._units:

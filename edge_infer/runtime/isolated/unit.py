@@ -121,18 +121,20 @@ class Unit:
             if generation:
                 generation.close()
 
-    def run(self, job: Job, inputs: Sequence[Array]) -> list[Array]:
-        """Outputs of a model; whoever calls it has the turn, which ends with it.
+    def run(self, job: Job, inputs: Sequence[Array], *, follows: bool = False) -> list[Array]:
+        """Outputs of a model, which begins anew unless these follow the last; the caller has the turn, which ends.
 
         Raises:
             ModelError: the model or its inputs are to blame.
-            DelegateError: the accelerator failed; it is being replaced.
+            DelegateError: the accelerator failed, and is being replaced; or it was, and the inputs follow nothing.
         """
         assert self._generation is not None  # noqa: S101 - it was offered
-        started = time.monotonic()
         try:
             if job.refused:
                 raise job.refused
+            if job.remembers:
+                self._generation.go_on(job.number, follows=follows)
+            started = time.monotonic()
             outputs = self._generation.run(job.number, inputs, job.deadline())
         except Fault as fault:
             self._failed(fault, self._generation)
