@@ -10,7 +10,7 @@ from edge_infer.errors import TransientError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.flow.mailbox import Closed, Mailbox
 from edge_infer.flow.worker import Worker
-from edge_infer.types import Result
+from edge_infer.types import Event, Result
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class _Post(NamedTuple):
-    result: Result
+    said: Result | Event
     pipeline: str | None
 
 
@@ -45,8 +45,15 @@ class SinkApart:
 
     def publish(self, result: Result, pipeline: str | None = None) -> int:
         """Take over a result."""
+        return self._take(_Post(result, pipeline))
+
+    def publish_event(self, event: Event, pipeline: str) -> int:
+        """Take over an event, for a sink that takes them."""
+        return self._take(_Post(event, pipeline))
+
+    def _take(self, post: _Post) -> int:
         with suppress(Closed):
-            self._mailbox.put(_Post(result, pipeline))
+            self._mailbox.put(post)
             self.taken += 1
         return self.taken
 
@@ -93,7 +100,7 @@ class SinkApart:
             return
         try:
             with worker.heartbeat.working("publish", STUCK_S):
-                sink.publish(post.result, post.pipeline)
+                _give(sink, post)
         except TransientError:
             raise  # it stays in hand for the next try
         except Exception as error:
@@ -102,6 +109,13 @@ class SinkApart:
             raise TransientError(f"the sink refuses a result ({type(error).__name__}: {error})") from error
         self._in_hand = None
         worker.progress()
+
+
+def _give(sink: Sink, post: _Post) -> None:
+    if isinstance(post.said, Result):
+        sink.publish(post.said, post.pipeline)
+    elif publish_event := getattr(sink, "publish_event", None):
+        publish_event(post.said, post.pipeline)
 
 
 def _tried(what: str, act: Callable[[], T]) -> T:

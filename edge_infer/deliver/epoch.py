@@ -23,7 +23,7 @@ def next_epoch(state_dir: Path, *, above: int = 0, open_from: int | None = None)
         last, oldest = _read(path)
         epoch = max(last, above) + 1
         oldest = min(epoch, oldest if open_from is None else open_from)
-        with _replaced(path) as written:
+        with replaced(path) as written:
             written.write_text(f"{epoch} {oldest}\n")
     except OSError as error:
         log.warning("cannot keep the epoch, using the clock", extra={"path": str(path), "error": str(error)})
@@ -33,7 +33,7 @@ def next_epoch(state_dir: Path, *, above: int = 0, open_from: int | None = None)
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path) -> Iterator[Path]:
     """What is written into the yielded file takes the place of `path`, safe from a power cut."""
     written = path.with_suffix(".new")
     yield written

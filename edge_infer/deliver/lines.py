@@ -12,7 +12,8 @@ from edge_infer.errors import TransientError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.flow.mailbox import Closed, Mailbox
 from edge_infer.flow.worker import Worker
-from edge_infer.types import Result
+from edge_infer.types import Event, Result
+from edge_infer.wire.events import event_to_wire
 from edge_infer.wire.results import to_wire
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ CAPACITY = 1000  # lines that wait while the disk is slow; the oldest is dropped
 
 
 class LinesSink:
-    """One line for each result: the result's payload with the pipeline's name before it.
+    """One line for each result or event: its payload with the pipeline's name before it.
 
     A file is continued, and moved to `<name>.1` when it would grow beyond `max_bytes`, so that it takes at most
     twice that. A full disk costs lines, which are counted, never the pipeline.
@@ -40,9 +41,14 @@ class LinesSink:
 
     def publish(self, result: Result, pipeline: str | None = None) -> int:
         """Take over a result."""
-        name = msgspec.json.encode(pipeline or result.source)
-        payload = msgspec.json.encode(to_wire(result))
-        self._mailbox.put(b'{"pipeline":' + name + b"," + payload[1:] + b"\n")
+        return self._put(pipeline or result.source, msgspec.json.encode(to_wire(result)))
+
+    def publish_event(self, event: Event, pipeline: str) -> int:
+        """Take over an event: its line has the key `event`."""
+        return self._put(pipeline, b'{"event":' + msgspec.json.encode(event_to_wire(event)) + b"}")
+
+    def _put(self, pipeline: str, payload: bytes) -> int:
+        self._mailbox.put(b'{"pipeline":' + msgspec.json.encode(pipeline) + b"," + payload[1:] + b"\n")
         self.taken += 1
         return self.taken
 

@@ -224,6 +224,12 @@ class Outbox:
         with self.changed:
             self.changed.wait_for(lambda: self.committed_seq >= seq or self.trouble is not None, timeout)
 
+    def is_in_ram_only(self, seq: int) -> bool:
+        """Whether a power cut would cost this record of the present epoch: it is held, and not on the disk."""
+        with self.changed:
+            chunks = self._accounts.overlapping(self.epoch, seq, seq)
+            return any(chunk.row is None and seq in chunk.held for chunk in chunks)
+
     # What follows is for the keeper, which owns the disk.
 
     def restore(self, chunks: Sequence[Chunk], gaps: Iterable[Gap], boots: dict[int, str]) -> None:
@@ -275,7 +281,7 @@ class Outbox:
         `grow`: False where new records stay in RAM. `always`: even if only the last settled number is news.
         """
         with self.changed:
-            self.urgent = False
+            self.urgent = self.urgent and not grow  # what was put a moment ago is not in a commit that only cleans up
             fresh = [chunk.held.lowest for chunk in self._accounts.fresh.values()]
             settled = self.counts.put if grow else min(fresh, default=self.counts.put + 1) - 1
             return begin_commit(self._accounts, settled, grow=grow, always=always and settled > self.committed_seq)

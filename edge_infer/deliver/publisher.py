@@ -22,7 +22,8 @@ from edge_infer.errors import EdgeInferError, UplinkError
 from edge_infer.flow.heartbeat import Heartbeat
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Message
-from edge_infer.types import Result
+from edge_infer.types import Event, Result
+from edge_infer.wire.events import event_to_wire
 from edge_infer.wire.payloads import ClockState, Health, Info, Latest, OutboxHealth, StatusMessage
 from edge_infer.wire.results import counts, to_wire
 from edge_infer.wire.topics import HEALTH_STREAM, Kind, Topics, check_name, level_of
@@ -94,6 +95,8 @@ class MqttPublisher:
         self._thread = threading.Thread(target=self._run, name="deliver", daemon=True)
         self._status: tuple[str, Mapping[str, str]] | None = None
         self._latest_at: dict[str, float] = {}
+        self._known: set[str] = set()  # pipelines whose name can be a part of a topic
+        self._places: dict[str, dict[str, dict[str, int]]] = {}  # counts of zones and lines, by pipeline
         self._history_at = time.monotonic()
         self._error: Exception | None = None
 
@@ -139,17 +142,29 @@ class MqttPublisher:
         Waits where `durability` is strict (until it is on the disk), and where results are made faster than the disk
         takes them; never for the broker.
         """
-        name = check_name("pipeline", pipeline) if pipeline else level_of(result.source)
+        if pipeline and pipeline not in self._known:
+            self._known.add(check_name("pipeline", pipeline))
+        name = pipeline or level_of(result.source)
         payload = msgspec.json.encode(to_wire(result))
         seq = self._put(Kind.RESULT, name, payload)
         now = time.monotonic()
         if now - self._latest_at.get(name, -LATEST_PERIOD_S) >= LATEST_PERIOD_S:
             self._latest_at[name] = now
             found = counts(result.prediction)
-            latest = Latest(device=self.topics.device, counts=found, result=msgspec.Raw(payload))
+            places = self._places.get(name, {})
+            latest = Latest(device=self.topics.device, counts=found, places=places, result=msgspec.Raw(payload))
             self._post(self.topics.latest(name), latest, qos=0)
         else:
-            self._sender.wake()
+            self._sender.nudge()
+        return seq
+
+    def publish_event(self, event: Event, pipeline: str) -> int:
+        """Take over an event, which is on the disk at once and goes before results; returns its sequence number."""
+        payload = msgspec.json.encode(event_to_wire(event))
+        seq = self._put(Kind.EVENT, check_name("pipeline", pipeline), payload)
+        if event.where:
+            self._places.setdefault(pipeline, {})[event.where] = dict(event.counts)
+        self._sender.wake()
         return seq
 
     def _put(self, kind: Kind, name: str, payload: bytes) -> int:
@@ -177,10 +192,14 @@ class MqttPublisher:
             self._put(Kind.HEALTH, HEALTH_STREAM, msgspec.json.encode(health))
             self._sender.wake()
 
-    def snapshot(self, jpeg: bytes, pipeline: str) -> None:
-        """Publish a picture; it is not kept where the broker is away."""
+    def snapshot(self, jpeg: bytes, pipeline: str, event: str = "") -> None:
+        """Publish a picture, of an event where its id is given; it is not kept where the broker is away."""
         if self._sender.connected:
-            self._sender.post(Message(self.topics.snapshot(pipeline), jpeg, qos=0))
+            self._sender.post(Message(self.topics.snapshot(pipeline, event), jpeg, qos=0))
+
+    def is_kept(self, seq: int) -> bool:
+        """Whether this record would survive a power cut, or need not."""
+        return not self.outbox.is_in_ram_only(seq)
 
     @property
     def reconnects(self) -> int:

@@ -15,6 +15,7 @@ from edge_infer.deliver.accounts import TOO_LARGE
 from edge_infer.deliver.dispatch import Dispatch
 from edge_infer.deliver.envelope import envelope
 from edge_infer.deliver.in_flight import InFlight, Sent
+from edge_infer.deliver.linger import Linger
 from edge_infer.deliver.outbox import Outbox
 from edge_infer.deliver.posts import Posts
 from edge_infer.deliver.records import Batch
@@ -88,6 +89,7 @@ class Sender:
         self._on_collector = on_collector
         self._backoff = Backoff(base=0.5, cap=30.0)
         self._posts = Posts()
+        self._linger = Linger(broker.linger_s)
         self._paused_until = 0.0
         self._short_sessions = 0
         self._stopping = threading.Event()
@@ -104,7 +106,16 @@ class Sender:
         self.wake()
 
     def wake(self) -> None:
-        """There is something to send."""
+        """There is something to send now."""
+        self._linger.hurry()
+        self._wake()
+
+    def nudge(self) -> None:
+        """There is something to send, with what else comes soon (`Broker.linger_s`)."""
+        if self._linger.must_wake():
+            self._wake()
+
+    def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody is there to wake
             self._wake_write.send(b"\0")
 
@@ -179,7 +190,7 @@ class Sender:
         self._say_farewell(link, in_flight)
 
     def _wait_s(self) -> float:
-        waits = [IDLE_S, self.dispatch.wait_s()]
+        waits = [IDLE_S, self.dispatch.wait_s(), self._linger.left_s(IDLE_S)]
         if self._deadline is not None:
             waits += [0.1, self._deadline - time.monotonic()]
         return max(0.0, min(waits))
@@ -220,11 +231,17 @@ class Sender:
             )
 
     def _send_batches(self, link: Link, in_flight: InFlight) -> None:
+        if self._deadline is None and not self._linger.is_over():
+            return
+        sent = False
         while not in_flight.full and time.monotonic() >= self._paused_until:
             batch = self.dispatch.next()
             if batch is None:
+                if sent:
+                    self._linger.begin()
                 return
             self._send_batch(link, in_flight, batch)
+            sent = True
 
     def _send_batch(self, link: Link, in_flight: InFlight, batch: Batch) -> None:
         topic = self._topics.envelopes(batch.kind, batch.pipeline)

@@ -1,8 +1,8 @@
-"""What takes results."""
+"""What takes results, and what happened."""
 
 from typing import Protocol
 
-from edge_infer.types import Result
+from edge_infer.types import Event, Result
 
 
 class Sink(Protocol):
@@ -14,4 +14,12 @@ class Sink(Protocol):
 
     def close(self) -> int:
         """Finish; returns how many results did not get through."""
+        ...
+
+
+class EventSink(Sink, Protocol):
+    """One that takes events, too; a plug-in's may be a `Sink` alone."""
+
+    def publish_event(self, event: Event, pipeline: str) -> int:
+        """Take over an event; returns how much this sink has taken."""
         ...

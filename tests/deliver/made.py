@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from edge_infer.deliver.publisher import MqttPublisher
-from edge_infer.types import Detections, ModelId, Result
+from edge_infer.types import Detections, Event, ModelId, Result
 
 Publishers: TypeAlias = Callable[..., MqttPublisher]
 
@@ -31,3 +31,9 @@ def a_result(number: int = 0, source: str = "door") -> Result:
         ),
         timings_ms={"infer": 1.5},
     )
+
+
+def an_event(number: int = 0) -> Event:
+    """Somebody comes."""
+    now = time.time()
+    return Event(f"{number}", "start", "object", "person", now, time.monotonic_ns(), now, frame=number)

@@ -14,7 +14,8 @@ from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Message
 from edge_infer.tools.watch import Watch
-from edge_infer.wire.payloads import Ack, Envelope, Gap, Gaps, StatusMessage, WireResult
+from edge_infer.wire.payloads import Ack, Envelope, Gap, Gaps, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.results import to_wire
 
 Changes: TypeAlias = list[tuple[int, int, bytes]]

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from made import a_result
+from made import a_result, an_event
 from waiting import until
 
 from edge_infer.deliver.lines import CAPACITY, LinesSink
@@ -22,7 +23,7 @@ for number in range({count}):
 """
 
 
-def lines_of(path: Path) -> list[dict[str, object]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
     """Those that are complete: the last one may be on its way."""
     complete = path.read_text().split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in complete]
@@ -35,6 +36,17 @@ def test_each_result_is_a_line_with_its_pipeline(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "deep/results.jsonl")
     assert [line["frame"] for line in lines] == list(range(20))
     assert {line["pipeline"] for line in lines} == {"porch"}
+
+
+def test_an_event_is_a_line_of_its_own(tmp_path: Path) -> None:
+    sink = LinesSink(tmp_path / "results.jsonl")
+    assert sink.publish(a_result(1), "porch") == 1
+    assert sink.publish_event(an_event(1), "porch") == 2
+    assert sink.close() == 0
+    result, event = lines_of(tmp_path / "results.jsonl")
+    assert "event" not in result
+    assert event["pipeline"] == "porch"
+    assert event["event"]["label"] == "person"
 
 
 def test_a_file_is_continued(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from broker import Mosquitto, Subscriber
-from made import Publishers, a_result
+from made import Publishers, a_result, an_event
 from mqtt_proxy import Proxy
 from waiting import until
 
@@ -16,7 +16,8 @@ from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import UsageError
 from edge_infer.mqtt.broker import Broker
 from edge_infer.wire.ledger import Ledger
-from edge_infer.wire.payloads import Envelope, Gaps, Info, Latest, StatusMessage, WireResult
+from edge_infer.wire.payloads import Envelope, Gaps, Info, Latest, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 
 
 @pytest.mark.parametrize("protocol", ["auto", "5", "3.1.1"])
@@ -56,6 +57,23 @@ def test_the_results_of_several_pipelines_share_one_row_of_numbers(
     assert sorted(subscriber.seqs()) == list(range(1, 41))
     yard = [result["frame"] for heard in subscriber.on("/results/yard") for result in heard.said["results"]]
     assert yard == list(range(0, 40, 3))
+
+
+def test_events_have_a_topic_of_their_own_and_share_the_numbers(
+    mosquitto: Mosquitto, subscriber: Subscriber, publish_to: Publishers
+) -> None:
+    publisher = publish_to(mosquitto.url)
+    seqs = [
+        publisher.publish(a_result(1)),
+        publisher.publish_event(an_event(1), "door"),
+        publisher.publish(a_result(2)),
+    ]
+    assert seqs == [1, 2, 3]
+    until(lambda: subscriber.on("/events/door"), what="the event")
+    [event] = [record for heard in subscriber.on("/events/door") for record in heard.said["results"]]
+    assert (event["label"], event["phase"], event["frame"]) == ("person", "start", 1)
+    assert [heard.said["first_seq"] for heard in subscriber.on("/events/door")] == [2]
+    assert publisher.close() == 0
 
 
 def test_the_result_of_an_unnamed_stream_gets_a_topic_that_recalls_it(

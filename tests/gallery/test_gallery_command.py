@@ -12,7 +12,7 @@ from tflite_writer import write_answers
 
 from edge_infer.cli.main import main
 from edge_infer.kinds.gallery_file import read_gallery
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.sources.images import read_image
 from edge_infer.types import Array, Embedding
 

@@ -13,7 +13,8 @@ from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.gallery import Gallery
 from edge_infer.errors import ModelError, UsageError
 from edge_infer.kinds.gallery_file import write_gallery
-from edge_infer.model import Model, load
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.tools.gallery import Known, added, embedded, files_of
 from edge_infer.tools.gallery_imprint import write_extractor, write_imprinted
 from edge_infer.types import Array, Classes, Embedding
