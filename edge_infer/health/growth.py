@@ -1,6 +1,5 @@
 """Whether this process grows, told from what comes and goes."""
 
-import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -71,4 +70,6 @@ class Growth:
 def _theil_sen(points: Sequence[tuple[float, float]]) -> float:
     """Units in an hour."""
     slopes = [(y1 - y0) / (x1 - x0) for i, (x0, y0) in enumerate(points) for x1, y1 in points[i + 1 :] if x1 > x0]
-    return statistics.median(slopes) * 3600 if slopes else 0.0
+    from statistics import median  # 2 ms, which the first result need not wait for
+
+    return median(slopes) * 3600 if slopes else 0.0

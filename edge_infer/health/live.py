@@ -1,5 +1,6 @@
 """What a running daemon answers on its socket to whoever asks on this machine."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -31,5 +32,9 @@ class DaemonStatus(Struct, frozen=True, kw_only=True):
     config: Annotated[str | None, Meta(description="its configuration file")]
     state_dir: str
     broker: BrokerStatus | None
+    first_results_s: Annotated[
+        dict[str, Mapping[str, float]],
+        Meta(description="by pipeline: how long the process took until its first result, and each stage of that"),
+    ] = {}
     info: Info
     health: Health

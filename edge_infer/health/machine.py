@@ -1,4 +1,7 @@
-"""The machine around this process, as the kernel counts it; None where psutil is not there or cannot read it."""
+"""The machine around this process, as the kernel counts it; None where psutil is not there or cannot read it.
+
+It is loaded by the thread that looks: the first result need not wait for it. There is no wheel of it for 32-bit ARM.
+"""
 
 import os
 from collections.abc import Callable
@@ -8,13 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_infer.wire.machine import NetworkHealth
-
-try:
-    import psutil
-except ImportError:  # there is no wheel of it for 32-bit ARM
-    HAS_PSUTIL = False
-else:
-    HAS_PSUTIL = True
 
 FIRST_S = 0.1  # over which the first value of the processor is taken
 MAX_INTERFACES = 16  # a machine with more of them runs containers, whose interfaces come and go
@@ -41,7 +37,11 @@ class Meter:
 
     def look(self) -> Usage:
         """What is used; the first time it waits for FIRST_S."""
-        memory = _read(lambda: psutil.virtual_memory())
+        try:
+            import psutil
+        except ImportError:
+            return Usage(None, None, None, None, None, {})
+        memory = _read(psutil.virtual_memory)
         children = _read(_children)
         interval, self._looked = None if self._looked else FIRST_S, True
         return Usage(
@@ -55,14 +55,16 @@ class Meter:
 
 
 def _read(probe: Callable[[], T]) -> T | None:
-    if not HAS_PSUTIL:
-        return None
+    import psutil
+
     with suppress(OSError, psutil.Error, ValueError, IndexError):  # psutil on a kernel that it does not know
         return probe()
     return None
 
 
 def _children() -> tuple[int, int]:
+    import psutil
+
     count = rss_bytes = 0
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it has ended meanwhile
@@ -72,6 +74,8 @@ def _children() -> tuple[int, int]:
 
 
 def _network() -> dict[str, NetworkHealth]:
+    import psutil
+
     found = {
         name: NetworkHealth(
             rx_bytes=nic.bytes_recv,

@@ -131,6 +131,7 @@ def _pipelines(pipelines: Mapping[str, PipelineHealth]) -> Iterator[Metric]:
     for metric, attribute, meaning in (
         ("frames", "frames", "Frames that the source gave"),
         ("results", "results", "Results, those without an answer too"),
+        ("events", "events", "Messages about what happened"),
         ("result_errors", "errors", "Results without an answer"),
         ("source_restarts", "source_restarts", "How often the source was opened anew"),
         ("infer_restarts", "infer_restarts", "How often the model was loaded anew"),

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Self
 
@@ -12,6 +13,7 @@ FIRST_MS = 0.001
 GROWTH = 1.05
 LOG_GROWTH = math.log(GROWTH)
 BUCKETS = 380  # FIRST_MS * GROWTH ** 380 = 112 s
+EDGES = [FIRST_MS * GROWTH**bucket for bucket in range(1, BUCKETS)]
 
 
 class Histogram:
@@ -25,11 +27,11 @@ class Histogram:
 
     def add(self, ms: float) -> None:
         """Count one duration."""
-        bucket = int(math.log(ms / FIRST_MS) / LOG_GROWTH) if ms > FIRST_MS else 0
-        self.counts[min(bucket, BUCKETS - 1)] += 1
+        self.counts[bisect_right(EDGES, ms)] += 1
         self.total += 1
         self.sum_ms += ms
-        self.max_ms = max(self.max_ms, ms)
+        if ms > self.max_ms:
+            self.max_ms = ms
 
     def percentile(self, share: float) -> float:
         """The duration (ms) that `share` (0..1) of all stay below, to 5 %; 0 where there is none."""
@@ -74,7 +76,10 @@ class StageTimes:
         """Count one pass through the stages."""
         with self._lock:
             for stage, ms in timings_ms.items():
-                self._stages.setdefault(stage, Histogram()).add(ms)
+                histogram = self._stages.get(stage)
+                if histogram is None:
+                    self._stages[stage] = histogram = Histogram()
+                histogram.add(ms)
 
     def copy(self) -> dict[str, Histogram]:
         """What is counted now."""

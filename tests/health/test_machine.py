@@ -65,7 +65,7 @@ def test_the_disk_is_that_of_the_folder_even_before_it_is_made(tmp_path: Path) -
 
 
 def test_without_psutil_nothing_is_known_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "HAS_PSUTIL", False)
+    monkeypatch.setitem(sys.modules, "psutil", None)
     assert Meter().look() == Usage(None, None, None, None, None, {})
 
 
