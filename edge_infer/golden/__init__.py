@@ -1,4 +1,4 @@
-"""A bundle's golden test: known pictures, and what the model must say about them."""
+"""A bundle's golden test: known pictures or windows of samples, and what the model must say about them."""
 
 from edge_infer.golden.judging import Verdict, golden_problems, golden_verdicts
 

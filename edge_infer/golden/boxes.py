@@ -48,7 +48,7 @@ def restore(arrays: Arrays) -> Detections:
         words(arrays, "labels", n),
         keypoint_names=words(arrays, "keypoint_names", 0),
         masks=tuple(arrays[f"mask{j}"] for j in range(n)) if "mask0" in arrays else None,
-        **{name: arrays.get(name) for name in OPTIONAL},
+        **{name: arrays.get(name) for name in OPTIONAL},  # type: ignore[arg-type]  # arrays all of them
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edge_infer.golden.anomaly import ANOMALY
 from edge_infer.golden.boxes import BOXES
 from edge_infer.golden.classes import CLASSES
 from edge_infer.golden.comparison import Comparison
@@ -16,5 +17,6 @@ COMPARISONS: dict[str, Comparison[Any]] = {
     "keypoints": KEYPOINTS,
     "embedding": EMBEDDING,
     "measurements": MEASUREMENTS,
+    "anomaly": ANOMALY,
     "tensors": TENSORS,
 }

@@ -1,4 +1,4 @@
-"""What a model says about the pictures of its golden test, and what it should say."""
+"""What a model says about the frames of its golden test, and what it should say."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,21 +8,25 @@ from edge_infer.golden.comparison import Limits
 from edge_infer.golden.comparisons import COMPARISONS
 from edge_infer.golden.file import read_golden
 from edge_infer.model import Model
-from edge_infer.types import Result, Size
+from edge_infer.types import Frame, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One picture: its number and size, what the model said, and what it should have said otherwise."""
+    """One picture or window of samples, what the model said, and what it should have said otherwise."""
 
-    picture: int
-    size: Size
+    frame: Frame
     result: Result
     problems: list[str]
 
+    @property
+    def noun(self) -> str:
+        """What it is called."""
+        return "window" if self.frame.span else "picture"
+
 
 def golden_verdicts(bundle: Bundle, model: Model) -> Iterator[Verdict]:
-    """Each picture in turn; none where the bundle brings no golden test.
+    """Each frame in turn; none where the bundle brings no golden test.
 
     Runtimes and processors differ a little, so there are limits for what may differ (docs/bundle.md). The model has to
     be one that is used as the bundle says.
@@ -34,14 +38,13 @@ def golden_verdicts(bundle: Bundle, model: Model) -> Iterator[Verdict]:
     if golden is None:
         return
     comparison = COMPARISONS[golden.compare]
-    for i, expectation in enumerate(read_golden(golden.file, comparison)):
+    for expectation in read_golden(golden.file, comparison):
         model.forget()
-        result = model(expectation.frame)
-        size = expectation.frame.shape[1], expectation.frame.shape[0]
+        result, size = model.predict(expectation.frame), expectation.frame.size
         found, problems = result.prediction, [f"the model gives no {comparison.noun}"]
         if isinstance(found, comparison.prediction):
             problems = comparison.differences(found, expectation.prediction, Limits(golden, bundle.decode, size))
-        yield Verdict(i, size, result, problems)
+        yield Verdict(expectation.frame, result, problems)
 
 
 def golden_problems(bundle: Bundle, model: Model) -> list[str] | None:
@@ -53,7 +56,7 @@ def golden_problems(bundle: Bundle, model: Model) -> list[str] | None:
     if bundle.golden is None:
         return None
     return [
-        f"picture {verdict.picture}: {problem}"
+        f"{verdict.noun} {verdict.frame.number}: {problem}"
         for verdict in golden_verdicts(bundle, model)
         for problem in verdict.problems
     ]

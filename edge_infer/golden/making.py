@@ -1,4 +1,4 @@
-"""A golden test is made: pictures, and what the model says about them now."""
+"""A golden test is made: pictures or windows of samples, and what the model says about them now."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from edge_infer.bundle.manifest import Golden
 from edge_infer.errors import InputError, ModelError
 from edge_infer.golden.comparison import Arrays, Limits
 from edge_infer.golden.comparisons import COMPARISONS
-from edge_infer.golden.file import MAX_PICTURES, golden_bytes
+from edge_infer.golden.file import MAX_FRAMES, golden_bytes
 from edge_infer.model import Model
-from edge_infer.types import Array, Measurements, Prediction
+from edge_infer.types import Array, Frame, Measurements, Prediction
 
 FILE = "golden.npz"
 MAX_SIDE = 640  # px: no usual input is larger, and ten such pictures keep a bundle below 12 MB
@@ -24,7 +24,7 @@ LEAST = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The manifest's part, the file, and which pictures prove nothing: nearly any model would pass them."""
+    """The manifest's part, the file, and which frames prove nothing: nearly any model would pass them."""
 
     golden: Golden
     content: bytes
@@ -32,34 +32,36 @@ class Made:
 
 
 def make_golden(
-    pictures: Sequence[Array], model: Model, progress: Callable[[Sequence[Array]], Iterable[Array]] = iter
+    frames: Sequence[Frame], model: Model, progress: Callable[[Sequence[Frame]], Iterable[Frame]] = iter
 ) -> Made:
-    """The golden test of these pictures (BGR); `model` is new, and used as its bundle will say.
+    """The golden test of these frames; `model` is new, and used as its bundle will say.
 
-    `progress` passes the pictures on.
+    `progress` passes the frames on.
 
     Raises:
         InputError: there are too many, or none proves anything.
         ModelError: the model does not answer.
     """
-    if len(pictures) > MAX_PICTURES:
-        raise InputError(f"a golden test has at most {MAX_PICTURES} pictures, these are {len(pictures)}: choose some")
-    predictions = [_said(model, i, picture) for i, picture in enumerate(progress(pictures))]
+    nouns = "windows" if model.wanted else "pictures"
+    if len(frames) > MAX_FRAMES:
+        raise InputError(f"a golden test has at most {MAX_FRAMES} {nouns}, these are {len(frames)}: choose some")
+    predictions = [_said(model, frame) for frame in progress(frames)]
     name = next(name for name, each in COMPARISONS.items() if isinstance(predictions[0], each.prediction))
     golden = _with_least(Golden(file=Path(FILE), compare=name), predictions)  # type: ignore[arg-type]  # a test knows
     comparison = COMPARISONS[name]
-    weak = []
-    for i, (picture, prediction) in enumerate(zip(pictures, predictions, strict=True)):
-        if not comparison.proves(prediction, Limits(golden, model.recipe.decode, (picture.shape[1], picture.shape[0]))):
-            weak.append(i)
-    if len(weak) == len(pictures):
+    weak = [
+        i
+        for i, (frame, prediction) in enumerate(zip(frames, predictions, strict=True))
+        if not comparison.proves(prediction, Limits(golden, model.recipe.decode, frame.size))
+    ]
+    if len(weak) == len(frames):
         raise InputError(
-            "on none of the pictures the model is sure of anything, so they prove nothing: give pictures of what it is "
+            f"on none of the {nouns} the model is sure of anything, so they prove nothing: give {nouns} of what it is "
             "made for, or say how it is to be used (--decoder, --mean, --color ...)"
         )
     recorded = [comparison.record(prediction) for prediction in predictions]
-    _see_that_all_are_numbers(recorded, model)
-    return Made(golden, golden_bytes(list(zip(pictures, recorded, strict=True))), weak)
+    _see_that_all_are_numbers(recorded, model, nouns)
+    return Made(golden, golden_bytes(list(zip(frames, recorded, strict=True))), weak)
 
 
 def reduced(picture: Array) -> Array:
@@ -71,19 +73,20 @@ def reduced(picture: Array) -> Array:
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _said(model: Model, i: int, picture: Array) -> Prediction:
+def _said(model: Model, frame: Frame) -> Prediction:
     model.forget()
-    prediction = model(picture).prediction
-    if prediction is None:
-        raise ModelError(f"{model.id} gives no answer to picture {i}")
-    return prediction
+    result = model.predict(frame)
+    if result.prediction is None:
+        noun = "window" if frame.span else "picture"
+        raise ModelError(f"{model.id} gives no answer to {noun} {frame.number}: {result.error}")
+    return result.prediction
 
 
-def _see_that_all_are_numbers(recorded: Sequence[Arrays], model: Model) -> None:
+def _see_that_all_are_numbers(recorded: Sequence[Arrays], model: Model, nouns: str) -> None:
     for i, arrays in enumerate(recorded):
         if not all(np.isfinite(value).all() for value in arrays.values() if value.dtype.kind == "f"):
             raise ModelError(
-                f"{model.id} gives NaN on picture {i}: see that it is fed as it was trained (--mean, --std)"
+                f"{model.id} gives NaN on {nouns[:-1]} {i}: see that it is fed as it was trained (--mean, --std)"
             )
 
 

@@ -3,19 +3,17 @@
 import io
 import os
 import tempfile
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from edge_infer.decode.gallery import Gallery
 from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.kinds.arrays_file import BROKEN, unpacked_bytes
 from edge_infer.types import Array
 
 SCHEMA = "edge-infer/gallery@1"
 MAX_BYTES = 256 * 2**20  # 50 000 pictures with vectors of 1280 numbers, half the memory of the smallest board
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError)
 
 
 def read_gallery(path: Path) -> Gallery:
@@ -26,9 +24,8 @@ def read_gallery(path: Path) -> Gallery:
         ModelError: it is no gallery, damaged, or too large.
     """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise ModelError(f"the gallery {path} holds more than {MAX_BYTES} bytes: split it")
+        if unpacked_bytes(path) > MAX_BYTES:
+            raise ModelError(f"the gallery {path} holds more than {MAX_BYTES} bytes: split it")
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["schema"]) != SCHEMA:
                 raise ModelError(f"{path} is a {stored['schema']}, expected {SCHEMA}: make the gallery again")
@@ -38,7 +35,7 @@ def read_gallery(path: Path) -> Gallery:
         raise UnavailableError(
             f"cannot read the gallery {path} ({error.strerror}): `edge-infer gallery add` makes one"
         ) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ModelError(
             f"{path} is no gallery, or damaged ({error}): make it again, `edge-infer gallery add`"
         ) from error

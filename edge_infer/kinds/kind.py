@@ -8,8 +8,10 @@ from edge_infer.bundle.exports import Export
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.metadata import Metadata
 from edge_infer.bundle.model_file import ModelFile
+from edge_infer.bundle.wake_word import WakeWord
 from edge_infer.decode.decoder import ClassFilter, Decoder
 from edge_infer.prepare.image import ImageOptions
+from edge_infer.prepare.samples import SampleOptions
 from edge_infer.types import TensorSpec
 
 Shape: TypeAlias = tuple[int, ...]
@@ -22,11 +24,13 @@ class Clues:
     Attributes:
         metadata: TFLite metadata
         export: what another exporter has written into the file
+        wake_word: what lies beside a model that listens for one
     """
 
     model: ModelFile
     metadata: Metadata | None = None
     export: Export | None = None
+    wake_word: WakeWord | None = None
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -49,7 +53,7 @@ class Recipe:
 
     kind: str
     task: str
-    prepare: ImageOptions
+    prepare: ImageOptions | SampleOptions
     decode: Decode
     labels: tuple[str, ...]
     clues: Clues
@@ -77,7 +81,7 @@ class Kind:
 
     Attributes:
         name: as `--decoder` and `decode: {kind: ...}` call it
-        task: classify, detect, segment, pose, embed, regress or tensors
+        task: classify, detect, segment, pose, embed, regress, anomaly or tensors
         summary: what its outputs are, in a few words, for lists
         build: the decoder for a recipe, the specs of the outputs and the shapes of their arrays (a model may decide
             them at run time); raises ModelError where the outputs are not what it needs, or the labels do not fit

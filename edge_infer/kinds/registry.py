@@ -32,11 +32,14 @@ HOMES = {
     "posenet": "posenet:POSENET",
     "landmarks": "landmarks:LANDMARKS",
     "centernet": "centernet:CENTERNET",
+    "wake-word": "wake_word:WAKE_WORD",
+    "yamnet": "yamnet:YAMNET",
     "fomo": "fomo:FOMO",
     "segment": "segment:SEGMENT",
     "embed": "embed:EMBED",
     "classify": "classify:CLASSIFY",
     "regress": "regress:REGRESS",
+    "anomaly": "anomaly:ANOMALY",
     "tensors": "tensors:TENSORS",
 }
 

@@ -9,7 +9,7 @@ from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.manifest import Golden
 from edge_infer.errors import ModelError
 from edge_infer.golden import golden_problems
-from edge_infer.types import Array, Classes, Detections, Prediction
+from edge_infer.types import Array, Classes, Detections, Frame, Prediction
 
 FRAME = np.zeros((8, 8, 3), np.uint8)
 BOXES = np.float32([[0, 0, 100, 100], [200, 200, 300, 300]])
@@ -27,7 +27,7 @@ class saying:  # noqa: N801 - reads like what it is: a model, saying these
     def __init__(self, *predictions: Prediction | None) -> None:
         self._waiting = iter(predictions)
 
-    def __call__(self, _frame: Array) -> Any:
+    def predict(self, _frame: Frame) -> Any:
         return SimpleNamespace(prediction=next(self._waiting))
 
     def forget(self) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.errors import ModelError
-from edge_infer.settings import ModelSettings, PiCameraSettings, PipelineSettings
+from edge_infer.pipeline_settings import ModelSettings, PipelineSettings
+from edge_infer.sources.settings import PiCameraSettings
 from edge_infer.tools.trial import model_trial
 
 FACES = Path(__file__).resolve().parents[2] / "models/face-detection"

@@ -9,7 +9,7 @@ from echoes import ECHOES, Echo
 
 from edge_infer.bundle.bundle import Bundle, open_bundle
 from edge_infer.golden import golden_problems
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.sources.images import read_image
 from edge_infer.tools.bundle_made import Wanted, create_bundle
 

@@ -17,7 +17,7 @@ from edge_infer.golden import file as golden_file
 from edge_infer.golden.comparison import Limits
 from edge_infer.golden.comparisons import COMPARISONS
 from edge_infer.golden.file import golden_bytes, read_golden
-from edge_infer.types import Classes, Detections, Embedding, Keypoints, Mask, Measurements, Prediction, Tensors
+from edge_infer.types import Classes, Detections, Embedding, Frame, Keypoints, Mask, Measurements, Prediction, Tensors
 
 FRAME = np.zeros((4, 5, 3), np.uint8)
 numbers = st.floats(1 / 64, 1.0, width=32)
@@ -63,9 +63,9 @@ def limits(name: str) -> Limits:
 
 def kept(name: str, prediction: Prediction, folder: Path) -> Any:
     path = folder / "golden.npz"
-    path.write_bytes(golden_bytes([(FRAME, COMPARISONS[name].record(prediction))]))
+    path.write_bytes(golden_bytes([(Frame("s", 0, FRAME, 0.0, 0), COMPARISONS[name].record(prediction))]))
     (expectation,) = read_golden(path, COMPARISONS[name])
-    assert np.array_equal(expectation.frame, FRAME)
+    assert np.array_equal(expectation.frame.data, FRAME)
     return expectation.prediction
 
 
@@ -131,9 +131,9 @@ def test_a_file_that_unpacks_to_far_too_much_is_refused(tmp_path: Path, monkeypa
     np.savez_compressed(tmp_path / "golden.npz", **PARTS | {"frame_0": np.zeros((300, 300, 3), np.uint8)})
     with pytest.raises(ModelError, match=r"at most 100000 are read"):
         read_golden(tmp_path / "golden.npz", COMPARISONS["boxes"])
-    monkeypatch.setattr(golden_file, "MAX_PICTURES", 0)
+    monkeypatch.setattr(golden_file, "MAX_FRAMES", 0)
     np.savez_compressed(tmp_path / "golden.npz", **PARTS)
-    with pytest.raises(ModelError, match=r"1 pictures, at most 0 are read"):
+    with pytest.raises(ModelError, match=r"1 frames, at most 0 are read"):
         read_golden(tmp_path / "golden.npz", COMPARISONS["boxes"])
 
 

@@ -12,7 +12,7 @@ from cut_models import without_last_operator
 from tflite_writer import ADD, LOGISTIC, RESHAPE, SOFTMAX, Graph, Op, Tensor, archive, model_bytes, write_answers
 
 from edge_infer.errors import ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 
 GREY = np.full((60, 80, 3), 127, np.uint8)
 LABELS = "cat\ndog\nowl\n"

@@ -13,7 +13,7 @@ from edge_infer.errors import ModelError, UnavailableError
 from edge_infer.kinds.gallery_file import write_gallery
 from edge_infer.kinds.kind import Clues
 from edge_infer.kinds.registry import recognise
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.types import Embedding
 
 PICTURE = np.full((20, 30, 3), 90, np.uint8)

@@ -12,7 +12,7 @@ from edge_infer.errors import ModelError
 from edge_infer.kinds.fomo import FOMO
 from edge_infer.kinds.kind import Clues
 from edge_infer.kinds.registry import recognise
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.types import Array, Detections
 
 WIDE = np.full((96, 192, 3), 90, np.uint8)

@@ -14,7 +14,7 @@ from edge_infer.decode.movenet import PERSON
 from edge_infer.errors import ModelError
 from edge_infer.kinds.kind import Clues
 from edge_infer.kinds.registry import recognise
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.sources.images import read_image
 from edge_infer.types import Array, Detections, Keypoints
 

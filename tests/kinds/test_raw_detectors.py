@@ -12,7 +12,7 @@ from tflite_writer import CUSTOM, Graph, Op, Tensor, archive, model_bytes, write
 
 from edge_infer.decode.anchors import efficientdet_anchors, pyramid_anchors, ssd_anchors
 from edge_infer.errors import ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.types import Array
 
 WIDE = np.full((300, 600, 3), 127, np.uint8)

@@ -9,7 +9,7 @@ import pytest
 from tflite_writer import write_answers
 
 from edge_infer.errors import ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 
 GREY = np.full((16, 16, 3), 127, np.uint8)
 AGE = written.tensor("age", description="years", minimum=0, maximum=120)

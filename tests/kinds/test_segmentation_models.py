@@ -21,7 +21,7 @@ from tflite_writer import (
 )
 
 from edge_infer.errors import ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.types import Mask
 
 SIDE = 32
