@@ -8,7 +8,7 @@ import numpy as np
 
 from build_models.pictures import Named
 from edge_infer.decode.nms import iou
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.types import Detections
 
 # The float model's own score may be this near to the threshold: then either answer is right.
