@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from edge_infer.cli.options import add_model, model_options, positive, size
+from edge_infer.cli.options import add_model, model_options, number, size
 from edge_infer.errors import UsageError
+from edge_infer.plan.points import PROFILES
 
 if TYPE_CHECKING:
     from edge_infer.settings import Settings
@@ -24,8 +25,10 @@ def add_adhoc(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fps", type=float, metavar="F", help="frames per second, at most")
     group.add_argument("--mqtt", metavar="URL", help="mqtt://host[:port] or mqtts://host[:port]")
     group.add_argument("--id", metavar="ID", help="of this device (default: its host name)")
-    group.add_argument("--workers", type=positive, default=1, metavar="N", help="inferences at the same time")
+    group.add_argument("--profile", choices=PROFILES, default="latency", help="what auto threads and workers are for")
+    group.add_argument("--workers", type=number, default="auto", metavar="N", help="inferences at a time, or auto")
     add_model(parser, required=False)
+    parser.set_defaults(threads="auto")
 
 
 def settings_of(args: argparse.Namespace) -> "Settings":
@@ -52,6 +55,7 @@ def _from_arguments(args: argparse.Namespace) -> "Settings":
     from edge_infer.bundle.manifest import Decode, Prepare
     from edge_infer.config import from_options
     from edge_infer.mqtt.broker import Broker
+    from edge_infer.pipeline_settings import ModelSettings, PipelineSettings
     from edge_infer.registry import source_settings
 
     said = {name: value for name, value in (("size", args.size), ("fps", args.fps)) if value is not None}
@@ -62,9 +66,10 @@ def _from_arguments(args: argparse.Namespace) -> "Settings":
         mine = {name: options[name] for name in struct.__struct_fields__ if name in options}
         return from_options(struct, mine, "the model")
 
-    pipeline = s.PipelineSettings(
+    pipeline = PipelineSettings(
         source=source_settings(args.source, **said),
-        model=chosen(s.ModelSettings),
+        model=chosen(ModelSettings),
+        profile=args.profile,
         prepare=chosen(Prepare),
         decode=chosen(Decode),
     )

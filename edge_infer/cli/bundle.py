@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edge_infer.golden import Verdict
-    from edge_infer.types import Array
+    from edge_infer.types import Frame
 
-TASKS = ("classify", "detect", "segment", "pose", "embed", "regress", "tensors")
+TASKS = ("classify", "detect", "segment", "pose", "embed", "regress", "anomaly", "tensors")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="pictures for the golden test, folders or patterns",
+        help="for the golden test: pictures, folders or patterns of them, or recordings (x.wav, x.csv)",
     )
     create.add_argument("--edgetpu", type=Path, metavar="FILE", help="the same model, compiled for the Edge TPU")
     create.add_argument("--task", choices=TASKS, help="what it must be; another one is refused")
@@ -57,17 +57,16 @@ def run(args: argparse.Namespace) -> int:
 def _create(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from edge_infer.sources.images import find_images
     from edge_infer.tools.bundle_made import WHERE, Wanted, create_bundle
     from edge_infer.tools.bundle_tested import noticed
 
-    def progress(pictures: "Sequence[Array]") -> "Iterable[Array]":
-        return tqdm(pictures, desc="golden test", delay=2, disable=None, file=sys.stderr, leave=False)
+    def progress(frames: "Sequence[Frame]") -> "Iterable[Frame]":
+        return tqdm(frames, desc="golden test", delay=2, disable=None, file=sys.stderr, leave=False)
 
     options = model_options(args)
     wanted = Wanted(
         args.out,
-        [path for given in args.input for path in find_images(given)],
+        args.input,
         options,
         edgetpu=args.edgetpu,
         task=args.task,
@@ -94,19 +93,19 @@ def _test(args: argparse.Namespace) -> int:
     from edge_infer.bundle.bundle import open_bundle
     from edge_infer.errors import ModelError
     from edge_infer.golden import golden_verdicts
-    from edge_infer.model import load
+    from edge_infer.loading import load
 
     bundle = open_bundle(args.model)
     if bundle.golden is None:
         raise ModelError(
             f"{args.model} has no golden test, so nothing was tried: `edge-infer bundle create {args.model} --input "
-            "PICTURE... --out DIR` makes a bundle with one"
+            "FILE... --out DIR` makes a bundle with one"
         )
     where = {name: getattr(args, name) for name in ("device", "threads", "runtime", "delegate")}
     with load(args.model, **where) as model:
         facts: dict[str, Any] = {"model": str(model.id), "task": model.task, "compare": bundle.golden.compare}
         facts |= {"device": model.device, "runtime": model.runtime.library}
-        verdicts = []
+        verdicts, noun = [], "window" if model.wanted else "picture"
         if not args.json:
             print(f"{facts['model']}, {facts['task']}, on {facts['device']} with {facts['runtime']}")
         for verdict in golden_verdicts(bundle, model):
@@ -116,24 +115,31 @@ def _test(args: argparse.Namespace) -> int:
         facts |= {"device": model.device, "fallback_reason": model.fallback_reason}
     ok = all(verdict["ok"] for verdict in verdicts)
     if args.json:
-        print(json.dumps(facts | {"ok": ok, "pictures": verdicts}))
+        print(json.dumps(facts | {"ok": ok, f"{noun}s": verdicts}))
     return 0 if ok else ModelError.exit_code
 
 
 def _facts(verdict: "Verdict") -> dict[str, Any]:
     return {
-        "picture": verdict.picture,
-        "width": verdict.size[0],
-        "height": verdict.size[1],
+        verdict.noun: verdict.frame.number,
+        **_size(verdict),
         "ok": not verdict.problems,
         "problems": verdict.problems,
         "timings_ms": {stage: round(ms, 3) for stage, ms in verdict.result.timings_ms.items()},
     }
 
 
+def _size(verdict: "Verdict") -> dict[str, int]:
+    """Of a picture or a window."""
+    names = ("samples", "channels") if verdict.frame.span else ("height", "width")
+    size = dict(zip(names, verdict.frame.data.shape, strict=False))
+    return size if verdict.frame.span else {"width": size["width"], "height": size["height"]}
+
+
 def _print_verdict(verdict: "Verdict") -> None:
-    size = f"{verdict.size[0]}x{verdict.size[1]}"
+    size = "x".join(map(str, _size(verdict).values()))
     took = sum(verdict.result.timings_ms.values())
-    print(f"{'FAIL' if verdict.problems else 'ok  '}  picture {verdict.picture:<3} {size:<9} {took:7.1f} ms")
+    what = f"{verdict.noun} {verdict.frame.number}"
+    print(f"{'FAIL' if verdict.problems else 'ok  '}  {what:<11} {size:<9} {took:7.1f} ms")
     for problem in verdict.problems:
         print(f"        {problem}")

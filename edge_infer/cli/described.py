@@ -1,6 +1,7 @@
 """Predictions in lines that a person reads."""
 
 from edge_infer.types import (
+    Anomaly,
     Classes,
     Detection,
     Detections,
@@ -41,6 +42,9 @@ def _lines(result: Result) -> list[str]:
             return [*found, f"{len(vector)} numbers, {_some(vector.tolist())}"]
         case Measurements():
             return [f"{m.name}  {m.value:.6g} {m.unit}".rstrip() for m in result.prediction]
+        case Anomaly(score=score, threshold=threshold):
+            what = "an anomaly" if result.prediction.is_anomaly else "normal"
+            return [f"{score:.4g}  {what}  (threshold {threshold:.4g})"]
         case Tensors():
             return [f"{name}  {list(value.shape)}  {value.reshape(-1)[:8]}" for name, value in result.prediction]
     return []

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -24,13 +25,19 @@ def run(args: argparse.Namespace) -> int:
     """List what there is, without opening it; with --probe, say how each accelerator answers."""
     from edge_infer.runtime.delegate import find_accelerators
     from edge_infer.sources.devices import list_cameras
+    from edge_infer.sources.microphones import list_microphones
+    from edge_infer.sources.sensor_devices import list_iio, list_serial
     from edge_infer.tools.doctor.accelerator import bus_of
 
-    cameras, accelerators = list_cameras(), find_accelerators()
+    cameras, microphones, accelerators = list_cameras(), list_microphones(), find_accelerators()
+    sensors, ports = list_iio(), list_serial()
     probed, code = _probed(accelerators, args.delegate) if args.probe else ([], 0)
     if args.json:
         found = {
             "cameras": [asdict(camera) for camera in cameras],
+            "microphones": [asdict(microphone) for microphone in microphones],
+            "sensors": [{"path": one.path, "name": one.name, "label": one.label} for one in sensors],
+            "serial_ports": [asdict(port) for port in ports],
             "accelerators": [
                 {**asdict(accelerator), "bus": bus_of(accelerator), "probe": probe}
                 for accelerator, probe in zip_longest(accelerators, probed)
@@ -41,7 +48,15 @@ def run(args: argparse.Namespace) -> int:
         return code
     buses = [f"{accelerator.kind}: {bus_of(accelerator)} ({accelerator.path})" for accelerator in accelerators]
     lines = [": ".join(parts) for parts in zip(buses, probed, strict=True)] if probed else buses
-    for title, things in (("cameras", cameras), ("accelerators", lines), ("runtimes", _runtimes())):
+    there: dict[str, Sequence[object]] = {
+        "cameras": cameras,
+        "microphones": microphones,
+        "sensors": sensors,
+        "serial ports": ports,
+        "accelerators": lines,
+        "runtimes": _runtimes(),
+    }
+    for title, things in there.items():
         print(f"{title}:")
         for thing in things or ["none"]:
             print(f"  {thing}")

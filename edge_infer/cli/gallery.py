@@ -49,7 +49,7 @@ def _add(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from edge_infer.kinds.gallery_file import write_gallery
-    from edge_infer.model import load
+    from edge_infer.loading import load
     from edge_infer.tools.gallery import added, check_embeds, embedded, files_of, known_pictures, opened
 
     pictures = known_pictures(args.inputs, args.label)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_infer.cli.options import add_json, add_said, said_options
-from edge_infer.errors import ModelError
+from edge_infer.errors import EdgeInferError, ModelError
 from edge_infer.types import Size, TensorSpec
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edge_infer.bundle.metadata import Metadata
     from edge_infer.bundle.model_file import ModelFile
     from edge_infer.kinds.kind import Recipe
+    from edge_infer.prepare.image import ImageOptions
+    from edge_infer.prepare.samples import SampleOptions
 
 WIDTH = 14  # of the names of what was decided
 FEW = 5  # labels that are shown
@@ -84,7 +86,8 @@ def _use(
     """How the model is used, and what tells that; where it cannot be known, the choices."""
     from edge_infer.bundle.manifest import Decode, Prepare
     from edge_infer.kinds.registry import built_in, kind_of
-    from edge_infer.model import with_options
+    from edge_infer.loading import with_options
+    from edge_infer.prepare.samples import SampleOptions
     from edge_infer.recipe import make_recipe
 
     try:
@@ -94,7 +97,11 @@ def _use(
         doubts = {"not believed": list(metadata.doubts)} if metadata and metadata.doubts else {}
         choices = {kind.name: kind.summary for kind in built_in()}
         return {"task": "unknown", "why": str(error).splitlines()[0], **doubts, "decoders": choices}
-    decided = _picture(bundle, recipe, prepare.size) | _decode(recipe)
+    options = recipe.prepare
+    if isinstance(options, SampleOptions):
+        decided = _samples(recipe, options) | _fed(recipe) | _decode(recipe)
+    else:
+        decided = _picture(bundle, recipe, options, prepare.size) | _fed(recipe) | _decode(recipe)
     decided |= {part: _part(value, why) for part, (value, why) in kind_of(recipe.kind).explain(recipe).items()}
     facts: dict[str, Any] = {
         "task": recipe.task,
@@ -106,9 +113,36 @@ def _use(
     return facts | ({"not believed": list(recipe.doubts)} if recipe.doubts else {})
 
 
-def _picture(bundle: "Bundle", recipe: "Recipe", size: Size | None) -> dict[str, Any]:
-    """What becomes of a picture, and what else the model is fed with."""
-    model, found, options = recipe.clues.model, recipe.found, recipe.prepare
+def _samples(recipe: "Recipe", options: "SampleOptions") -> dict[str, Any]:
+    """What becomes of sound, or of readings."""
+    from edge_infer.prepare.samples import SamplePreparer
+
+    taken, found = {*recipe.inputs, *recipe.state}, recipe.found
+    spec = next(spec for spec in recipe.clues.model.inputs if spec.name not in taken)
+    facts = {"input": _part("audio" if options.sound else "series", found["input"])}
+    try:
+        wanted = SamplePreparer(spec, options).wanted
+    except EdgeInferError as error:
+        return facts | {"window": _part("unknown", str(error))}
+    lasts = f", {wanted.samples / wanted.rate_hz:g} s" if wanted.rate_hz else ""
+    facts["window"] = _part(f"{wanted.samples} samples{lasts}", found.get("window", f"the input '{spec.name}'"))
+    facts["next window"] = _part(f"{wanted.hop} samples later", found.get("overlap", "usual"))
+    unsaid = ("any", "nothing: say --rate-hz where it matters")
+    facts["rate_hz"] = _part(*((wanted.rate_hz, found.get("rate_hz", "its features")) if wanted.rate_hz else unsaid))
+    shown = ", ".join(wanted.names) or str(wanted.channels)
+    facts["channels"] = _part(shown, found.get("channels", f"the input '{spec.name}'"))
+    if options.features is not None:
+        facts["features"] = _part(str(options.features.__struct_config__.tag), found.get("features", "you"))
+    for name in ("mean", "std"):
+        values = getattr(options, name)
+        if values is not None:
+            facts[name] = _part(list(values), found.get(name, "usual"))
+    return facts
+
+
+def _picture(bundle: "Bundle", recipe: "Recipe", options: "ImageOptions", size: Size | None) -> dict[str, Any]:
+    """What becomes of a picture."""
+    model, found = recipe.clues.model, recipe.found
     taken = {*recipe.inputs, *recipe.state}
     free = [(spec, _layout(spec)) for spec in model.inputs if spec.name not in taken]
     picture, layout = next(((spec, layout) for spec, layout in free if layout), (None, None))
@@ -130,6 +164,12 @@ def _picture(bundle: "Bundle", recipe: "Recipe", size: Size | None) -> dict[str,
             ("none: pixels as they are", "the type of the input") if told else ("unknown", f"nothing: say --{name}")
         )
         facts[name] = _part(*(unsaid if values is None else (list(values), found.get(name, "usual"))))
+    return facts
+
+
+def _fed(recipe: "Recipe") -> dict[str, Any]:
+    """What else the model is fed with."""
+    found, facts = recipe.found, dict[str, Any]()
     if recipe.inputs:
         facts["constants"] = _part(", ".join(recipe.inputs), found.get("inputs", "you"))
     if recipe.state:

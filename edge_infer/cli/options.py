@@ -45,7 +45,7 @@ def add_use(parser: argparse.ArgumentParser) -> None:
     """Where a model is to run, and what may be said about it."""
     group = parser.add_argument_group("where it runs")
     group.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu or edgetpu[:usb|:pci][:N]")
-    group.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads for one inference")
+    group.add_argument("--threads", type=number, default=1, metavar="N", help="CPU threads for one inference, or auto")
     group.add_argument("--runtime", choices=("ai_edge_litert", "tflite_runtime"), help="force one of the two")
     group.add_argument("--delegate", metavar="FILE", help="Edge TPU library, if not the system's")
     add_said(parser)
@@ -71,6 +71,11 @@ def add_said(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--roi", type=numbers, metavar="X0,Y0,X1,Y1", help="look only at this part, in pixels")
     group.add_argument("--mean", type=numbers, metavar="M", help="(pixel - mean) / std, one number or three")
     group.add_argument("--std", type=numbers, metavar="S")
+    group.add_argument("--takes", choices=("image", "audio", "series"), help="pictures, sound, or readings of sensors")
+    group.add_argument("--rate-hz", type=rate, metavar="HZ", help="samples a second that the model was trained with")
+    group.add_argument("--window", type=positive, metavar="N", help="samples of a window, where that is open")
+    group.add_argument("--overlap", type=float, metavar="SHARE", help="of a window that the next one shows again")
+    group.add_argument("--channels", type=words, metavar="A,B", help="names of the readings, in the model's order")
     group.add_argument("--color", choices=("rgb", "bgr", "gray"), help="what the model was trained with")
 
 
@@ -100,8 +105,18 @@ def said_options(args: argparse.Namespace) -> dict[str, Any]:
         "mean": args.mean,
         "std": args.std,
         "color": args.color,
+        "input": args.takes,
+        "rate_hz": args.rate_hz,
+        "window": args.window,
+        "overlap": args.overlap,
+        "channels": args.channels,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def number(text: str) -> int | str:
+    """A whole number from 1, or `auto`."""
+    return text if text == "auto" else positive(text)
 
 
 def positive(text: str) -> int:
@@ -117,6 +132,14 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text} is no duration in seconds")
+    return value
+
+
+def rate(text: str) -> float:
+    """Samples a second."""
+    value = float(text)
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no rate in samples a second")
     return value
 
 

@@ -68,8 +68,8 @@ def _percentiles(stage: StageHealth | None) -> str:
 
 
 def _remarks(pipeline: PipelineHealth) -> list[str]:
-    """What is not as it should be, or was not."""
-    counts = {"errors": pipeline.errors, "source restarts": pipeline.source_restarts}
+    """What has happened, and what is not as it should be, or was not."""
+    counts = {"events": pipeline.events, "errors": pipeline.errors, "source restarts": pipeline.source_restarts}
     counts |= {"model restarts": pipeline.infer_restarts}
     parts = [f"{name} {count}" for name, count in counts.items() if count]
     if pipeline.dropped:

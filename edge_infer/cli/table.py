@@ -2,10 +2,12 @@
 
 import shutil
 import sys
+from datetime import datetime
 from typing import TextIO
 
-from edge_infer.tools.watch import Device, Stream, Watch
-from edge_infer.wire.payloads import WireResult
+from edge_infer.tools.watch import Device, Happened, Stream, Watch
+from edge_infer.wire.events import WireEvent
+from edge_infer.wire.result_payloads import WireResult
 
 STAGES = ("wait", "prepare", "infer", "decode")
 
@@ -19,6 +21,8 @@ def render(watch: Watch) -> list[str]:
         lines += [f"  {pipeline}: {reason}" for pipeline, reason in reasons.items()]
         for pipeline, stream in sorted(device.streams.items()):
             lines += _stream_lines(pipeline, stream, device)
+        for pipeline, happened in sorted(device.happened.items()):
+            lines += _event_lines(pipeline, happened)
     if watch.unreadable:
         lines.append(f"{watch.unreadable} messages could not be read")
     return lines or ["nothing heard yet"]
@@ -52,6 +56,28 @@ def _last(result: WireResult | None) -> str:
     found = [f"{d.label} {d.score:.2f} at {', '.join(f'{v:.0f}' for v in d.box)}" for d in result.detections or ()]
     found += [f"{c.label} {c.score:.2f}" for c in result.classes or ()]
     return f"frame {result.frame}: {'; '.join(found[:3]) or result.error or 'nothing'}"
+
+
+def _event_lines(pipeline: str, happened: Happened) -> list[str]:
+    lines = [f"  {pipeline} events: {happened.received}, going on: {len(happened.going)}"]
+    return lines + [f"    {told(event)}" for event in reversed(happened.last)]
+
+
+def told(event: WireEvent) -> str:
+    """An event in a line: when, what, where, how sure, how long."""
+    at = datetime.fromtimestamp(event.time).astimezone().strftime("%H:%M:%S")
+    what = {"zone": f"{event.label} in {event.where}", "line": f"{event.label} crossed {event.where}"}.get(
+        event.kind, event.label
+    )
+    parts = [f"{at}  {event.direction if event.kind == 'line' else event.phase:<6}  {what}"]
+    if event.track is not None:
+        parts.append(f"track {event.track}")
+    if event.score is not None:
+        parts.append(f"{event.score:.2f}")
+    if event.phase == "end" and event.kind != "line":
+        parts.append(f"{event.reason} after {event.duration_s:.1f} s")
+    counts = ", ".join(f"{name} {count}" for name, count in event.counts.items())
+    return "  ".join([*parts, f"({counts})"] if counts else parts)
 
 
 class Screen:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-start", action="store_true", help="count from each device's first result: they start after this command"
     )
     parser.add_argument("--results", type=Path, metavar="FILE", help="write each result as a JSON line")
+    parser.add_argument("--events", type=Path, metavar="FILE", help="write each event as a JSON line")
     parser.add_argument(
         "--snapshot", type=Path, metavar="FILE", help="keep the newest picture that a device sends here"
     )
@@ -57,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     screen = None if args.json else Screen()
     with ExitStack() as stack:
         results = stack.enter_context(args.results.open("w")) if args.results else None
-        watch = Watch(broker, args.device, results=results, snapshot=args.snapshot, from_start=args.from_start)
+        events = stack.enter_context(args.events.open("w")) if args.events else None
+        files = {"results": results, "events": events, "snapshot": args.snapshot}
+        watch = Watch(broker, args.device, **files, from_start=args.from_start)
 
         def is_over() -> bool:
             if end is not None and time.monotonic() >= end:
@@ -90,6 +93,7 @@ def summary(name: str, device: "Device") -> str:
             "lost": device.lost,
             "evicted": device.evicted,
             "duplicates": device.ledger.duplicates,
+            "events": {pipeline: happened.received for pipeline, happened in device.happened.items()},
             "fps": {pipeline: round(stream.fps, 2) for pipeline, stream in device.streams.items()},
         }
     )

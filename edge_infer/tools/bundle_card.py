@@ -3,6 +3,8 @@
 from edge_infer.bundle.manifest import Manifest
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.kinds.kind import Recipe
+from edge_infer.prepare.image import ImageOptions
+from edge_infer.prepare.samples import SampleOptions
 from edge_infer.types import TensorSpec
 
 # Source: Mitchell et al., "Model Cards for Model Reporting", 2019: the sections that a file cannot tell.
@@ -22,6 +24,7 @@ def model_card(manifest: Manifest, file: ModelFile, recipe: Recipe) -> str:
         "made from": f"`{source.file}`, sha256 {source.sha256}" if source and source.file else "",
         "made by": author,
         "licence": manifest.license,
+        "samples": _samples(recipe.prepare),
         "inputs": "; ".join(map(_tensor, file.inputs)),
         "outputs": "; ".join(map(_tensor, file.outputs)),
         "classes": str(len(recipe.labels)) if recipe.labels else "",
@@ -31,6 +34,14 @@ def model_card(manifest: Manifest, file: ModelFile, recipe: Recipe) -> str:
     said = f"{metadata.description.strip()}\n\n" if metadata and metadata.description.strip() else ""
     sections = "".join(f"\n## {title}\n\nTo be filled in: {question}\n" for title, question in TO_FILL)
     return f"# {manifest.name} {manifest.version}\n\n{said}| | |\n| --- | --- |\n{table}{sections}"
+
+
+def _samples(options: ImageOptions | SampleOptions) -> str:
+    """What of sound or of readings it was trained with; "" for pictures."""
+    if isinstance(options, ImageOptions):
+        return ""
+    rate = f" at {options.rate_hz:g} Hz" if options.rate_hz else ""
+    return ("sound" if options.sound else f"readings of {', '.join(options.channels) or 'sensors'}") + rate
 
 
 def _tensor(spec: TensorSpec) -> str:

@@ -1,6 +1,7 @@
 """What was found out about a model, as a manifest says it: nothing is left to be found out again."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -8,6 +9,7 @@ from edge_infer.bundle.labels import parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.kinds.kind import Recipe
 from edge_infer.model import Model
+from edge_infer.prepare.image import ImagePreparer
 
 UNKNOWN = "unknown"
 LICENSE_LINE = 100  # characters; a longer licence goes to a file of its own
@@ -18,12 +20,12 @@ def explicit_prepare(model: Model) -> Prepare:
     recipe, preparer = model.recipe, model.engine.feed.prepare
     said = {name: getattr(recipe.prepare, name) for name in Prepare.__struct_fields__ if hasattr(recipe.prepare, name)}
     open_shapes = any(spec.signature for spec in recipe.clues.model.inputs)
-    found = {
-        "color": preparer.color,
-        "size": preparer.size if open_shapes else None,
-        "inputs": dict(recipe.inputs) or None,
-        "state": dict(recipe.state) or None,
-    }
+    found: dict[str, Any] = {"inputs": dict(recipe.inputs) or None, "state": dict(recipe.state) or None}
+    if isinstance(preparer, ImagePreparer):
+        found |= {"color": preparer.color, "size": preparer.size if open_shapes else None}
+    else:
+        sound = preparer.options.sound
+        found |= {"input": "audio" if sound else "series", "channels": preparer.options.channels or None}
     return Prepare(**said | found)
 
 

@@ -14,15 +14,20 @@ from edge_infer.bundle.model_file import ModelFile, read_model
 from edge_infer.bundle.writing import write_bundle
 from edge_infer.errors import EdgeInferError, ModelError, UsageError
 from edge_infer.golden import golden_problems
-from edge_infer.golden.making import FILE, Made, make_golden, reduced
+from edge_infer.golden.making import FILE, Made, make_golden
 from edge_infer.kinds.registry import built_in
-from edge_infer.model import Model, load
-from edge_infer.sources.images import read_image
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.tools.bundle_card import model_card
 from edge_infer.tools.bundle_explicit import UNKNOWN, explicit_decode, explicit_prepare, label_lines, license_of
-from edge_infer.types import Array
+from edge_infer.tools.bundle_frames import Named, golden_frames
+from edge_infer.types import Frame
 
-CARD, LICENSE, LABELS, GALLERY = "MODEL_CARD.md", "LICENSE", "labels.txt", "gallery.npz"
+CARD, LICENSE, LABELS = "MODEL_CARD.md", "LICENSE", "labels.txt"
+BESIDE = {
+    "gallery": "gallery.npz",
+    "statistics": "normal.npz",
+}  # files that decoding needs, by the key that names them
 WHERE = ("device", "threads", "runtime", "delegate")  # of the arguments of `load`: what is none of the bundle's
 
 
@@ -31,13 +36,13 @@ class Wanted:
     """What a person wants of a bundle; what is None is found out.
 
     Attributes:
-        pictures: of the golden test
+        shown: in the golden test: pictures, folders and patterns of them, or recordings
         options: arguments of `load`
         replace: a bundle that lies there
     """
 
     folder: Path
-    pictures: Sequence[Path] = ()
+    shown: Sequence[str | Path] = ()
     options: dict[str, Any] = field(default_factory=dict)
     edgetpu: Path | None = None
     task: str | None = None
@@ -55,13 +60,13 @@ class Created:
     doubts: list[str]
 
 
-def create_bundle(path: Path, wanted: Wanted, progress: Callable[[Sequence[Array]], Iterable[Array]] = iter) -> Created:
+def create_bundle(path: Path, wanted: Wanted, progress: Callable[[Sequence[Frame]], Iterable[Frame]] = iter) -> Created:
     """Make a bundle of a .tflite file, or of another bundle, and prove that it answers as that does.
 
     Raises:
         UsageError: something lies there; or the model does not do the task.
         ModelError: the model is damaged, it cannot be known what it does, or a file is not what it should be.
-        InputError: a picture cannot be read, or none of them proves anything.
+        InputError: an input cannot be read, or none of them proves anything.
         UnavailableError: something is not there, or the disk does not take the bundle.
     """
     source = open_bundle(path)
@@ -70,7 +75,8 @@ def create_bundle(path: Path, wanted: Wanted, progress: Callable[[Sequence[Array
     options = wanted.options | _kind_for(wanted)
     with load(path, **options) as model:
         _check_task(model, wanted.task)
-        made = _golden(model, wanted, progress)
+        named = golden_frames(model, wanted.shown)
+        made = make_golden([frame for _, frame in named], model, progress) if named else None
         manifest, contents = _described(
             model, wanted, files, read_manifest(source.manifest) if source.manifest else None
         )
@@ -81,7 +87,7 @@ def create_bundle(path: Path, wanted: Wanted, progress: Callable[[Sequence[Array
     write_bundle(
         wanted.folder, manifest, contents, replace=wanted.replace, prove=lambda staged: _prove(staged, path, where)
     )
-    return Created(manifest, _doubts(wanted, manifest, made))
+    return Created(manifest, _doubts(manifest, named, made))
 
 
 def _check_files(files: Sequence[ModelFile]) -> None:
@@ -113,18 +119,12 @@ def _check_task(model: Model, task: str | None) -> None:
     )
 
 
-def _golden(model: Model, wanted: Wanted, progress: Callable[[Sequence[Array]], Iterable[Array]]) -> Made | None:
-    pictures = [read_image(picture) for picture in wanted.pictures]
-    if model.recipe.prepare.roi is None:  # which is in pixels
-        pictures = [reduced(picture) for picture in pictures]
-    return make_golden(pictures, model, progress) if pictures else None
-
-
 def _described(
     model: Model, wanted: Wanted, files: Sequence[ModelFile], before: Manifest | None
 ) -> tuple[Manifest, dict[str, Path | bytes]]:
     """The manifest, and the files that it names."""
     recipe, decode = model.recipe, explicit_decode(model)
+    beside = {key: name for key, name in BESIDE.items() if getattr(decode, key)}
     line, text = license_of(wanted.license or (before.license if before else None), recipe)
     parts = [ModelPart(file=Path(_file_name(file)), sha256=file.sha256) for file in files]
     manifest = Manifest(
@@ -137,12 +137,12 @@ def _described(
         source=before.source if before else Origin(file=files[0].path.name, sha256=files[0].sha256),
         model=ModelFiles(file=parts[0].file, sha256=parts[0].sha256, edgetpu=parts[1] if len(parts) > 1 else None),
         preprocess=explicit_prepare(model),
-        decode=msgspec.structs.replace(decode, gallery=Path(GALLERY)) if decode.gallery else decode,
+        decode=msgspec.structs.replace(decode, **{key: Path(name) for key, name in beside.items()}),
         labels=Path(LABELS) if recipe.labels else None,
     )
     contents: dict[str, Path | bytes] = {_file_name(file): file.path for file in files}
     contents |= {LABELS: label_lines(recipe.labels).encode()} if recipe.labels else {}
-    contents |= {GALLERY: decode.gallery} if decode.gallery else {}
+    contents |= {name: getattr(decode, key) for key, name in beside.items()}
     contents |= {LICENSE: text.encode()} if text else {}
     if not (wanted.folder / CARD).is_file():  # a person may have filled it in
         contents[CARD] = model_card(manifest, files[0], recipe).encode()
@@ -169,11 +169,14 @@ def _prove(staged: Path, path: Path, where: dict[str, Any]) -> None:
             raise ModelError(f"a bundle of {path} would not answer as the file does: {'; '.join(problems)}")
 
 
-def _doubts(wanted: Wanted, manifest: Manifest, made: Made | None) -> list[str]:
+def _doubts(manifest: Manifest, named: Sequence[Named], made: Made | None) -> list[str]:
     doubts = []
     if manifest.license == UNKNOWN:
         doubts.append("nobody says under which licence the model may be used: give --license, or edit manifest.yaml")
     if made is None:
-        doubts.append("the bundle has no golden test, so nobody can tell whether it works: give pictures with --input")
+        doubts.append(
+            "the bundle has no golden test, so nobody can tell whether it works: give pictures or recordings with "
+            "--input"
+        )
         return doubts
-    return doubts + [f"on {wanted.pictures[i]} the model is sure of nothing: it proves little" for i in made.weak]
+    return doubts + [f"on {named[i][0]} the model is sure of nothing: it proves little" for i in made.weak]

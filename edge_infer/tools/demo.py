@@ -19,11 +19,11 @@ from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.nms import iou
 from edge_infer.errors import EdgeInferError, StalledError, UnavailableError
 from edge_infer.registry import source_settings
-from edge_infer.settings import StillSettings
 from edge_infer.sources.images import read_image
+from edge_infer.sources.settings import StillSettings
 from edge_infer.sources.still import to_view
 from edge_infer.tools.local_broker import local_broker
-from edge_infer.wire.payloads import WireResult
+from edge_infer.wire.result_payloads import WireResult
 
 DEVICE = "demo"
 PIPELINE = "faces"

@@ -1,5 +1,6 @@
 """edge_infer as a service of this system: put in place, and taken away again. Each step can be done twice."""
 
+import compileall
 import difflib
 import os
 import shutil
@@ -12,6 +13,7 @@ from edge_infer.errors import UnavailableError
 from edge_infer.settings import load_settings, sample
 from edge_infer.tools.install_pieces import Piece, named_paths, paths, pieces, unseen
 
+PACKAGE = Path(__file__).resolve().parents[1]
 BOOTED = Path("/run/systemd/system")  # Source: sd_booted(3)
 COMMAND_S = 180.0  # a start may take TimeoutStartSec=120
 
@@ -73,6 +75,8 @@ def install(target: Target, *, start: bool) -> Iterator[str]:
     for piece in pieces(target.root):
         yield from _put(piece, dry_run=target.dry_run)
     yield from _put_sample(target)
+    if target.live:
+        yield compiled(PACKAGE, dry_run=target.dry_run)
     where = [] if target.live else [f"--root={target.root}"]
     yield _run(target, "systemd-sysusers", *where, "edge-infer.conf")
     yield _run(target, "systemd-tmpfiles", "--create", *where, "edge-infer.conf")
@@ -150,6 +154,17 @@ def _put(piece: Piece, *, dry_run: bool) -> Iterator[str]:
         except OSError as error:
             raise UnavailableError(f"cannot write {piece.path}: {error.strerror}") from error
         yield f"wrote      {piece.path}"
+
+
+def compiled(package: Path, *, dry_run: bool = False) -> str:
+    """Give each module of a package its bytecode, which pip does where nobody forbids it; tells the step.
+
+    The user of the service cannot write it: each start would compile it all again (x86-64: 0.2 s of 0.5).
+    """
+    if dry_run:
+        return f"would compile {package}"
+    done = compileall.compile_dir(package, quiet=2)
+    return f"compiled   {package}" if done else f"skipped    {package} cannot be compiled: each start will take longer"
 
 
 def _put_sample(target: Target) -> Iterator[str]:

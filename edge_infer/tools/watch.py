@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,14 @@ from edge_infer.health.stages import Histogram
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Link, Message, connect
 from edge_infer.wire.deflate import InflateError, inflate
+from edge_infer.wire.events import WireEvent
 from edge_infer.wire.ledger import Ledger
-from edge_infer.wire.payloads import Envelope, Gaps, Health, StatusMessage, WireResult
+from edge_infer.wire.payloads import Envelope, Gaps, Health, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.topics import HEALTH_STREAM
 
 TURN_S = 0.25
+SHOWN = 6  # events of each pipeline that are remembered
 
 
 @dataclass
@@ -49,6 +53,24 @@ class Stream:
 
 
 @dataclass
+class Happened:
+    """Events of one pipeline of one device: how many messages, what goes on, and the last ones."""
+
+    received: int = 0
+    going: dict[str, WireEvent] = field(default_factory=dict)
+    last: deque[WireEvent] = field(default_factory=lambda: deque(maxlen=SHOWN))
+
+    def add(self, event: WireEvent) -> None:
+        """One more message."""
+        self.received += 1
+        self.last.append(event)
+        if event.phase == "end":
+            self.going.pop(event.id, None)
+        else:
+            self.going[event.id] = event
+
+
+@dataclass
 class Device:
     """Everything known of one device, for its present epoch."""
 
@@ -60,6 +82,7 @@ class Device:
     status: StatusMessage | None = None
     health: Health | None = None
     streams: dict[str, Stream] = field(default_factory=dict)
+    happened: dict[str, Happened] = field(default_factory=dict)
 
     def enter(self, epoch: int, first_seq: int) -> bool:
         """Begin a new epoch if this is one; False for an old one, whose stragglers are not counted."""
@@ -101,16 +124,19 @@ class Watch:
         device: str | None = None,
         *,
         results: TextIO | None = None,
+        events: TextIO | None = None,
         snapshot: Path | None = None,
         from_start: bool = False,
     ) -> None:
-        """Watch one device, or all; append each result to `results`, keep the newest picture in `snapshot`.
+        """Watch one device, or all; append each result to `results`, each event to `events`.
 
-        Results before the first that is heard are not ours to count, unless we were here `from_start`.
+        The newest picture is kept in `snapshot`. Results before the first that is heard are not ours to count, unless
+        we were here `from_start`.
         """
         self.devices: dict[str, Device] = {}
         self.unreadable = 0
         self._results = results
+        self._events = events
         self._snapshot = snapshot
         self._from_start = from_start
         self._depth = broker.root.count("/") + 1
@@ -176,18 +202,29 @@ class Watch:
             return
         first = numbered.first_seq
         new = device.ledger.add(first, first + len(numbered.results) - 1)
-        if kind == "results" and pipeline != HEALTH_STREAM:
+        if kind == "events":
+            events = msgspec.json.decode(payload, type=Envelope[WireEvent]).results
+            self._add_events(device, pipeline, [one for a, b in new for one in events[a - first : b - first + 1]])
+        elif pipeline != HEALTH_STREAM:
             results = msgspec.json.decode(payload, type=Envelope[WireResult]).results
             self._add_results(device, pipeline, [one for a, b in new for one in results[a - first : b - first + 1]])
+
+    def _add_events(self, device: Device, pipeline: str, events: list[WireEvent]) -> None:
+        """Count events that have not come before."""
+        happened = device.happened.setdefault(pipeline, Happened())
+        for event in events:
+            happened.add(event)
+            self._write(self._events, event)
 
     def _add_results(self, device: Device, pipeline: str, results: list[WireResult]) -> None:
         """Count results that have not come before."""
         stream = device.streams.setdefault(pipeline, Stream())
-        now = time.time()
         for result in results:
             stream.add(result)
-            if self._results:
-                line = msgspec.to_builtins(result) | {"received_at": now}
-                self._results.write(msgspec.json.encode(line).decode() + "\n")
-        if self._results:
-            self._results.flush()
+            self._write(self._results, result)
+
+    def _write(self, out: TextIO | None, said: WireResult | WireEvent) -> None:
+        if out:
+            line = msgspec.to_builtins(said) | {"received_at": time.time()}
+            out.write(msgspec.json.encode(line).decode() + "\n")
+            out.flush()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from batches import (
     BUNDLE,
@@ -67,8 +68,11 @@ def test_a_stop_is_75_keeps_what_was_done_and_says_how_to_go_on(
     out = tmp_path / "results.jsonl"
     with running(out, folder) as process:
         until(lambda: whole_rows(out) >= 10, START_S)
+        own = psutil.Process(process.pid)
+        own.suspend()  # it would be done before the other one has found it
         assert main(arguments(out, folder)) == 75
         assert f"another batch writes {out} now" in capsys.readouterr().err
+        own.resume()
         interrupt(process, number)
         said, complaints = process.communicate(timeout=20)
     assert process.returncode == 75
@@ -82,9 +86,12 @@ def test_a_stop_is_75_keeps_what_was_done_and_says_how_to_go_on(
 def test_a_worker_that_is_killed_is_replaced(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
     with running(out, folder) as process:
-        for least in (5, 60):
-            until(lambda least=least: whole_rows(out) >= least and len(workers(process)) == 2, START_S)  # type: ignore[misc]
-            workers(process)[0].kill()
+        until(lambda: whole_rows(out) >= 5 and len(workers(process)) == 2, START_S)
+        one, other = workers(process)
+        other.suspend()  # what it has in hand keeps the batch from ending
+        one.kill()
+        until(lambda: whole_rows(out) >= 60 and len(workers(process)) == 2, START_S)
+        other.kill()
         said, complaints = process.communicate(timeout=60)
     assert (process.returncode, complaints) == (0, "")
     assert '"crashes": 2' in said
@@ -121,9 +128,9 @@ def test_what_kills_two_workers_is_a_row_and_the_others_are_done(tmp_path: Path)
 
 STILLBORN = """
 import os, sys
-from edge_infer import model
+from edge_infer import loading
 if "forkserver" in str(sys.orig_argv):
-    model.load = lambda *_, **__: os._exit(9)
+    loading.load = lambda *_, **__: os._exit(9)
 """
 
 

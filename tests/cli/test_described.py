@@ -3,6 +3,7 @@ import pytest
 
 from edge_infer.cli.described import describe
 from edge_infer.types import (
+    Anomaly,
     Classes,
     Detections,
     Embedding,
@@ -32,6 +33,8 @@ def detection(**more: object) -> Detections:
     [
         (Classes(np.array([7]), ONE, ("cat",)), ["0.500  cat  (class 7)"]),
         (Classes(np.array([7]), ONE, ("cat",), ("animal",)), ["0.500  animal: cat  (class 7)"]),
+        (Anomaly(1.5, 2.0), ["1.5  normal  (threshold 2)"]),
+        (Anomaly(2.0, 2.0), ["2  an anomaly  (threshold 2)"]),
         (detection(), ["0.500  cat  at 1, 2, 3, 4"]),
         (detection(masks=(np.ones((2, 2), bool),)), ["0.500  cat  at 1, 2, 3, 4, 4 pixels"]),
         (

@@ -1,6 +1,5 @@
 """Everything that inputs stand for, through a model, into one file; again after a kill, only what is missing."""
 
-import os
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from edge_infer.errors import UsageError
 from edge_infer.flow.signals import led_by_signals
+from edge_infer.health.process import cores
 from edge_infer.tools.batch.crew import Crew, Lost
 from edge_infer.tools.batch.items import Inputs, Item, find_inputs, shown
 from edge_infer.tools.batch.lanes import Lane, Pace, Schedule
@@ -118,7 +118,7 @@ def _crew(spec: ModelSpec, engine: EngineName, workers: int | None, inputs: Inpu
     from edge_infer.tools.batch.local import LocalCrew
 
     most = len(inputs.pictures) if not inputs.videos else sys.maxsize
-    return LocalCrew(spec, min(workers or (1 if alone else len(os.sched_getaffinity(0))), most))
+    return LocalCrew(spec, min(workers or (1 if alone else cores()), most))
 
 
 class _Run:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from msgspec import inspect
 
 from edge_infer.tools.batch.rows import STREAM_ONLY, Row
-from edge_infer.wire.payloads import WireResult
+from edge_infer.wire.result_payloads import WireDetail, WireResult
 
 _PLAIN = {
     inspect.IntType: pa.int64(),
@@ -61,6 +61,8 @@ def _column(kind: inspect.Type) -> Column:
             return _column(some[0]) if len(some) == 1 else _anything()
         case inspect.Metadata():
             return _column(kind.type)
+        case inspect.StructType() if kind.cls is WireDetail:  # may hold detections again: their depth has no end
+            return _anything()
         case inspect.StructType():
             return _struct({field.encode_name: _column(field.type) for field in kind.fields})
         case inspect.VarTupleType() | inspect.ListType():

@@ -1,7 +1,6 @@
 """Beside an output: what made it, so that nothing else is mixed into it; and which videos have come to their end."""
 
 import fcntl
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from edge_infer.bundle.bundle import open_bundle
+from edge_infer.bundle.digest import digest_of
 from edge_infer.errors import StalledError, UnavailableError
 from edge_infer.tools.batch.disk import writing
 from edge_infer.tools.batch.shard import ModelSpec
@@ -120,7 +120,6 @@ class Record:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(path)
     except OSError as error:
         raise UnavailableError(f"cannot read {path} ({error.strerror}): check the path") from error

@@ -7,7 +7,7 @@ import msgspec
 from edge_infer.types import Result
 from edge_infer.wire.results import to_wire
 
-STREAM_ONLY = ("time", "mono_ns", "frame")
+STREAM_ONLY = ("time", "mono_ns", "frame", "media_s")
 Row: TypeAlias = dict[str, Any]
 
 

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from edge_infer.errors import DelegateError, EdgeInferError, UnavailableError
-from edge_infer.model import Model, load
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.sources.images import read_image
 from edge_infer.sources.source import EndOfStream
 from edge_infer.tools.batch.clip import Clip

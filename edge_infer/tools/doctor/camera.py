@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_infer.settings import CameraSettings, PiCameraSettings, Settings
+from edge_infer.settings import Settings
 from edge_infer.sources.devices import Camera, list_cameras
+from edge_infer.sources.settings import CameraSettings, PiCameraSettings
 from edge_infer.tools.doctor.child import ask
 from edge_infer.tools.doctor.finding import Finding, fail, ok, skip, warn
 from edge_infer.tools.doctor.machine import read_machine

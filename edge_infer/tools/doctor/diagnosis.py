@@ -93,6 +93,8 @@ def _checks(
     yield "clock", _later("clock", "check_clock", root), QUICK_S
     yield "edge tpu", _later("accelerator", "check_edgetpus", settings, root, running=bool(running)), LONG_S
     yield "cameras", _later("camera", "check_cameras", settings, root, running=bool(running)), LONG_S
+    yield "microphones", _later("microphone", "check_microphones", settings, root), LONG_S
+    yield "sensors", _later("sensor", "check_sensors", settings, root), QUICK_S
     yield "disk", _later("disk", "check_disk", settings, root), QUICK_S
     if settings and settings.mqtt:
         known = {"running": bool(running)}

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_infer.errors import ModelError
-from edge_infer.settings import CameraSettings, ModelSettings, PiCameraSettings, PipelineSettings
+from edge_infer.pipeline_settings import ModelSettings, PipelineSettings
+from edge_infer.sources.audio_settings import MicrophoneSettings
+from edge_infer.sources.sensor_settings import IioSettings, SerialSettings
+from edge_infer.sources.settings import CameraSettings, PiCameraSettings
 from edge_infer.tools.doctor.child import Answer, ask
 from edge_infer.tools.doctor.daemon import Running
 from edge_infer.tools.doctor.finding import Finding, fail, ok, skip, warn
 
+_TAKEN = CameraSettings | PiCameraSettings | MicrophoneSettings | IioSettings | SerialSettings  # by one process
 MODEL_S = 30.0  # importing the runtime and loading a large model from a cold SD card
 SOURCE_S = 20.0  # as above, and a stream may take 3 s to open and 4 to give a frame
 SUSPECT = (
@@ -37,7 +41,7 @@ def check_model(config: Path, name: str, pipeline: PipelineSettings, running: Ru
 def check_source(config: Path, name: str, pipeline: PipelineSettings, running: Running) -> Iterator[Finding]:
     """One frame of the source of one pipeline."""
     what = f"source of {name}"
-    if running and isinstance(pipeline.source, CameraSettings | PiCameraSettings):
+    if running and isinstance(pipeline.source, _TAKEN):
         health = next((s.health.pipelines[name] for s in running.said if name in s.health.pipelines), None)
         yield skip(what, f"the daemon that runs has it{f': {health.state}, {health.fps_in:.1f} fps' if health else ''}")
         return
