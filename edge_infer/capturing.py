@@ -13,7 +13,8 @@ from edge_infer.flow.worker import Worker
 from edge_infer.intake import CHECK_S, Intake
 from edge_infer.sources.source import BaseSource, EndOfStream
 from edge_infer.sources.stillness import Stillness
-from edge_infer.types import Frame
+from edge_infer.sources.windows import Windows
+from edge_infer.types import Frame, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ BACKOFF_CAP_S = 2.0
 OPEN_S = 20.0
 FILE_READ_S = 30.0  # a picture of 100 megapixels from a slow card; a file is not opened anew anyway
 MAX_HUNG = 3  # threads that are left behind in one driver: more would not help, and each holds memory
+PATIENCE = 1.5  # times what a source says of its own reads: then it hangs
 STOP_S = 1.0  # a read that blocks longer is left behind
 
 
@@ -36,6 +38,7 @@ class Capturing:
     Attributes:
         read_s: how long a read of a live source may take
         awaited_ns: since when (monotonic) the source is asked for frames; None: not yet
+        heard_ns: when (monotonic) a frame was read last, which may be a part of a window only; 0: none
     """
 
     def __init__(
@@ -48,14 +51,18 @@ class Capturing:
         must_open: bool,
         read_s: float,
         max_still_s: float | None,
+        wanted: Callable[[], Wanted | None] = lambda: None,
     ) -> None:
+        """Prepare; `wanted` is asked when somebody can take frames: the windows of samples that they are to be."""
         self.name = name
         self.read_s = read_s
         self.awaited_ns: int | None = None
+        self.heard_ns = 0
         self._open_source = open_source
         self._intake = intake
         self._ready = ready  # somebody can take frames
         self._must_open = must_open
+        self._wanted = wanted
         self._stillness = Stillness(name, max_still_s) if max_still_s else None
         self._hanging: Act | None = None  # what the present thread hangs in
         self._hung: list[Worker] = []  # left behind
@@ -75,6 +82,8 @@ class Capturing:
     def stop(self) -> None:
         """Ask it to end; what it has given is still worked through."""
         self._worker.stop()
+        if self._source:
+            self._source.interrupt()
 
     def join(self, timeout: float) -> bool:
         """True if it has ended within `timeout` seconds; a read that hangs is left behind."""
@@ -169,13 +178,20 @@ class Capturing:
         try:
             if not worker.abandoned:
                 self._source = source
-                watched = _Watched(source, worker, self.read_s if source.live else FILE_READ_S, self._stillness)
-                self._intake.feed(watched, worker.stopping, worker.progress)
+                limit_s = self.read_s if source.live else FILE_READ_S
+                limit_s = max(limit_s, PATIENCE * source.patience_s)
+                watched = _Watched(source, worker, limit_s, self._stillness, self._heard)
+                wanted = self._wanted()
+                frames = Windows(watched, wanted) if wanted else watched
+                self._intake.feed(frames, worker.stopping, worker.progress)
         finally:
             with worker.heartbeat.working("close", OPEN_S):
                 source.close()
         if not worker.abandoned:
             self._intake.close()
+
+    def _heard(self) -> None:
+        self.heard_ns = time.monotonic_ns()
 
     def _opened(self) -> BaseSource:
         try:
@@ -189,7 +205,14 @@ class Capturing:
 class _Watched:
     """A source whose thread may hang in it, and whose camera may lie."""
 
-    def __init__(self, source: BaseSource, worker: Worker, read_s: float, stillness: Stillness | None) -> None:
+    def __init__(
+        self,
+        source: BaseSource,
+        worker: Worker,
+        read_s: float,
+        stillness: Stillness | None,
+        heard: Callable[[], object],
+    ) -> None:
         self.name = source.name
         self.live = source.live
         self.skipped: Counter[str] = source.skipped
@@ -197,6 +220,7 @@ class _Watched:
         self._worker = worker
         self._read_s = read_s
         self._stillness = stillness if source.live else None
+        self._heard = heard
 
     def read(self) -> Frame:
         """The next frame.
@@ -211,6 +235,7 @@ class _Watched:
             if self._worker.abandoned:
                 break
             if not self._stillness or not self._stillness.refuses(frame):
+                self._heard()
                 return frame
             self.skipped["still"] += 1
         raise EndOfStream

@@ -1,9 +1,13 @@
 """One model file on one runtime, ready to be asked about frames."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -11,12 +15,32 @@ from edge_infer.bundle.bundle import Bundle
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.model_file import ModelFile
 from edge_infer.decode.decoder import Decoder
-from edge_infer.feeding import Feeder
+from edge_infer.errors import DelegateError, ModelError
+from edge_infer.feeding import Feeder, Prepared
 from edge_infer.kinds.kind import Recipe
 from edge_infer.kinds.registry import kind_of
 from edge_infer.recipe import make_recipe
-from edge_infer.runtime.runtime import NO_REDUCTION, Reduce, Runtime
-from edge_infer.types import Array, Frame, ModelId, Result
+from edge_infer.runtime.runtime import NO_REDUCTION, Memory, Reduce, Runtime
+from edge_infer.types import Array, Frame, Geometry, ModelId, Result
+
+FEW = 400  # numbers that Python adds up sooner
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Said(Protocol):
+    """What a model has said about a frame, not decoded yet; to be called once, by any thread."""
+
+    def __call__(self, before: Mapping[str, float] = NOTHING, dropped: Mapping[str, int] = NOTHING) -> Result:
+        """The result, with how long stages `before` took (ms), and frames `dropped` since the last, by cause."""
+
+
+def finished(result: Result) -> Said:
+    """What has become a result already."""
+
+    def said(before: Mapping[str, float] = NOTHING, dropped: Mapping[str, int] = NOTHING) -> Result:
+        return replace(result, timings_ms={**before, **result.timings_ms}, dropped=dropped)
+
+    return said
 
 
 @dataclass(frozen=True)
@@ -52,12 +76,13 @@ class Engine:
         specs = [runtime.outputs[place] for place in recipe.places]
         shapes = [warm_shapes[place] for place in recipe.places]
         decoder = kind_of(recipe.kind).build(recipe, specs, shapes)
+        feeder.forgets_with([part for part in (runtime, decoder) if _remembers(part)])
         reductions = getattr(decoder, "reduce", NO_REDUCTION)
         reduce = {recipe.places[place]: _sound(act) for place, act in reductions.items()}
         return cls(use.bundle.id_of(file.path, file.sha256), recipe, runtime, feeder, decoder, reduce)
 
-    def answer(self, frame: Frame) -> Result:
-        """The result for one frame, with the time of each stage.
+    def ask(self, frame: Frame, prepared: Prepared | None = None) -> Said:
+        """Let the runtime look at a frame; what it has said is decoded by whoever calls that, once.
 
         Raises:
             InputError: the frame is not what the model takes.
@@ -65,31 +90,51 @@ class Engine:
             DelegateError: the accelerator failed.
         """
         started = time.perf_counter()
-        tensors, geometry = self.feed(frame)
-        prepared = time.perf_counter()
-        outputs = self.runtime.run(tensors, self.reduce)
-        self.feed.keep(outputs)
-        inferred = time.perf_counter()
+        tensors, geometry = self.feed(frame, prepared)
+        ready = time.perf_counter()
+        try:
+            outputs = self.runtime.run(tensors, self.reduce)
+        except (DelegateError, ModelError):
+            if frame.span or _remembers(self.runtime):  # else pictures are fed back, of which some may be missing
+                self.feed.forget()
+            raise
+        prepare_ms = (ready - started) * 1e3 + (prepared.ms if prepared else 0.0)
+        infer_ms = (time.perf_counter() - ready) * 1e3
+        if self.feed.remembers:
+            self.feed.keep(outputs)
+        said = partial(self._answer, frame, outputs, geometry, prepare_ms, infer_ms, self.runtime.device)
+        return finished(said()) if self.feed.remembers else said
+
+    def _answer(
+        self,
+        frame: Frame,
+        outputs: Sequence[Array],
+        geometry: Geometry,
+        prepare_ms: float,
+        infer_ms: float,
+        device: str,
+        before: Mapping[str, float] = NOTHING,
+        dropped: Mapping[str, int] = NOTHING,
+    ) -> Result:
+        started = time.perf_counter()
         said = [outputs[place] for place in self.recipe.places]
         nonsense = self._nonsense(outputs, said)
         if nonsense:
-            self.feed.forget()  # a state that is no number would stay none
+            if self.feed.remembers:
+                self.feed.forget()  # a state that is no number would stay none
             nonsense = nonsense if self.recipe.task != "tensors" else None  # which are given as they are
         prediction = None if nonsense else self.decode(said, geometry)
-        decoded = time.perf_counter()
+        decode_ms = (time.perf_counter() - started) * 1e3
         return Result.of(
             frame,
             task=self.recipe.task,
             model=self.id,
-            device=self.runtime.device,
+            device=device,
             prediction=prediction,
             status="error" if nonsense else "ok",
             error=nonsense,
-            timings_ms={
-                "prepare": (prepared - started) * 1e3,
-                "infer": (inferred - prepared) * 1e3,
-                "decode": (decoded - inferred) * 1e3,
-            },
+            timings_ms={**before, "prepare": prepare_ms, "infer": infer_ms, "decode": decode_ms},
+            dropped=dropped,
         )
 
     def _nonsense(self, outputs: Sequence[Array], said: Sequence[Array]) -> str | None:
@@ -103,9 +148,18 @@ class Engine:
         return None
 
 
+def _remembers(part: object) -> TypeGuard[Memory]:
+    return getattr(part, "remembers", False) is True
+
+
 def has_nan(values: Array) -> bool:
     """True where one of them is not a number: their minimum is none then, and faster to find than asking each."""
-    return values.dtype.kind == "f" and values.size > 0 and bool(np.isnan(values.min()))
+    if values.dtype.kind != "f" or not values.size:
+        return False
+    # numpy's code is cold after a model has run (measured: 160 us instead of 9); infinities may add up to NaN, too
+    if values.size <= FEW and not math.isnan(sum(values.reshape(-1).tolist())):
+        return False
+    return bool(np.isnan(values.min()))
 
 
 def _sound(reduce: Reduce) -> Reduce:

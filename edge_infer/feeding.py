@@ -1,19 +1,36 @@
-"""What a model is fed with: the picture, constants, and what it said itself the last time."""
+"""What a model is fed with: a picture or samples, constants, and what it said itself the last time."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge_infer.bundle.model_file import ModelFile, Signature
-from edge_infer.errors import ModelError
+from edge_infer.errors import InputError, ModelError
 from edge_infer.prepare.image import ImageOptions, ImagePreparer, image_layout
-from edge_infer.types import Array, Frame, Geometry, Size, TensorSpec
+from edge_infer.prepare.samples import SampleOptions, SamplePreparer
+from edge_infer.runtime.runtime import Memory
+from edge_infer.types import Array, Frame, Geometry, Size, TensorSpec, Wanted
 
 # What tells the input of a state from its output, and what converters add to names.
 _SIDE = re.compile(r"(?:^|[_/:.])(?:in|out|input|output|new|next|prev|old|serving_default|statefulpartitionedcall|\d+)"
                    r"(?=$|[_/:.])")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A picture as an input, made before the turn of its frame came.
+
+    Attributes:
+        by: what made it, and uses the tensor again later
+        ms: how long that took
+    """
+
+    by: ImagePreparer
+    tensor: Array
+    geometry: Geometry
+    ms: float
 
 
 class Feeder:
@@ -23,7 +40,7 @@ class Feeder:
         self,
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
-        options: ImageOptions,
+        options: ImageOptions | SampleOptions,
         constants: Mapping[str, Sequence[float]],
         state: Mapping[str, str],
     ) -> None:
@@ -39,19 +56,70 @@ class Feeder:
         ]
         fixed = {_place(name, names, "input"): values for name, values in constants.items()}
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
-        self._picture = _find_picture(inputs, {*fixed, *(place for place, _ in self._kept)})
-        self.prepare = ImagePreparer(inputs[self._picture], options)
+        taken = {*fixed, *(place for place, _ in self._kept)}
+        self.prepare: ImagePreparer | SamplePreparer
+        if isinstance(options, SampleOptions):
+            self._place = _find_samples(inputs, taken)
+            self.prepare = SamplePreparer(inputs[self._place], options)
+        else:
+            self._place = _find_picture(inputs, taken)
+            self.prepare = ImagePreparer(inputs[self._place], options)
         self._tensors = [_constant(spec, fixed.get(place, (0.0,))) for place, spec in enumerate(inputs)]
         self._next: tuple[str, int] | None = None
+        self._memories: Sequence[Memory] = ()
+        self._trusted: ImagePreparer | None = None  # makes what our own would
+        self.remembers = self._is_fed_back()
 
-    def __call__(self, frame: Frame) -> tuple[list[Array], Geometry]:
+    def __call__(self, frame: Frame, prepared: Prepared | None = None) -> tuple[list[Array], Geometry]:
         """The inputs for a frame; a frame that does not follow the last one finds the model as it was at first."""
-        if self._kept and (self._next is None or self._next[0] != frame.source or frame.number < self._next[1]):
-            self.forget()
-        self._next = frame.source, frame.number + 1
-        tensor, geometry = self.prepare(frame.data)
-        self._tensors[self._picture] = tensor
+        if self.remembers:
+            if not self._follows(frame):
+                self.forget()
+            self._next = frame.source, frame.number + 1
+        if prepared is not None and self.takes(prepared):
+            tensor, geometry = prepared.tensor, prepared.geometry
+        else:
+            tensor, geometry = self._prepared(frame)
+        self._tensors[self._place] = tensor
         return self._tensors, geometry
+
+    def takes(self, prepared: Prepared) -> bool:
+        """Whether it would have made the same."""
+        if prepared.by is not self._trusted and isinstance(self.prepare, ImagePreparer):
+            self._trusted = prepared.by if prepared.by.serves(self.prepare) else None
+        return prepared.by is self._trusted
+
+    def forgets_with(self, memories: Sequence[Memory]) -> None:
+        """What else forgets when this does; `remembers` says whether what is given for a frame depends on others."""
+        self._memories = memories
+        self.remembers = self._is_fed_back() or bool(memories)
+
+    def _is_fed_back(self) -> bool:
+        return bool(self._kept) or (isinstance(self.prepare, SamplePreparer) and self.prepare.remembers)
+
+    def another_preparer(self, buffers: int) -> ImagePreparer | None:
+        """What makes pictures ready ahead, in another thread; None for what must be made in turn."""
+        if self.remembers or not isinstance(self.prepare, ImagePreparer):
+            return None
+        return ImagePreparer(self.prepare.spec, self.prepare.options, buffers)
+
+    def _follows(self, frame: Frame) -> bool:
+        """A picture may be a few later than the last one, samples must go on where the last window ended."""
+        if self._next is None or self._next[0] != frame.source:
+            return False
+        return frame.number == self._next[1] if frame.span else frame.number >= self._next[1]
+
+    def _prepared(self, frame: Frame) -> tuple[Array, Geometry]:
+        if isinstance(self.prepare, SamplePreparer):
+            return self.prepare(frame)
+        if frame.span:
+            raise InputError("the model takes pictures, and these are samples of sound or of a sensor")
+        return self.prepare(frame.data)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The windows of samples that the model takes; None: it takes pictures."""
+        return self.prepare.wanted if isinstance(self.prepare, SamplePreparer) else None
 
     def keep(self, outputs: Sequence[Array]) -> None:
         """Remember what is fed back."""
@@ -62,15 +130,22 @@ class Feeder:
             self._tensors[place] = value.reshape(wanted.shape)
 
     def forget(self) -> None:
-        """Begin with states of zero."""
+        """Begin with states of zero, and with a front end that has heard nothing."""
+        if isinstance(self.prepare, SamplePreparer):
+            self.prepare.forget()
+        for memory in self._memories:
+            memory.forget()
         for place, _ in self._kept:
             self._tensors[place] = _constant(self._inputs[place], (0.0,))
 
 
-def input_shapes(model: ModelFile, size: Size | None, usual: Size | None = None) -> tuple[tuple[int, ...], ...]:
+def input_shapes(
+    model: ModelFile, size: Size | None, usual: Size | None = None, window: int | None = None
+) -> tuple[tuple[int, ...], ...]:
     """The shapes of the inputs where the model leaves some open; empty where all are fixed.
 
-    Batches are of 1, pictures of `size` (width, height), or else of the `usual` one.
+    Batches are of 1, pictures of `size` (width, height), or else of the `usual` one, sound and readings of `window`
+    samples.
 
     Raises:
         ModelError: a size is needed and not known; or it is given, and the model has its own.
@@ -83,20 +158,26 @@ def input_shapes(model: ModelFile, size: Size | None, usual: Size | None = None)
                 f"{model.path} takes pictures of {picture.shape[width]}x{picture.shape[height]} only: "
                 f"leave out size {size}"
             )
-    if not any(spec.signature for spec in model.inputs):
-        return ()
-    return tuple(_chosen(model, spec, size or usual) for spec in model.inputs)
+    chosen = tuple(_chosen(model, spec, size or usual, window) for spec in model.inputs)
+    return chosen if chosen != tuple(spec.shape for spec in model.inputs) or _open(model) else ()
 
 
-def _chosen(model: ModelFile, spec: TensorSpec, size: Size | None) -> tuple[int, ...]:
-    if not spec.signature:
-        return spec.shape
+def _open(model: ModelFile) -> bool:
+    return any(spec.signature for spec in model.inputs)
+
+
+def _chosen(model: ModelFile, spec: TensorSpec, size: Size | None, window: int | None) -> tuple[int, ...]:
+    if not spec.signature:  # converters write 1 for what is open, old ones without saying so
+        return (window,) if window and spec.shape == (1,) else spec.shape
     wanted: list[int | None] = [1] * len(spec.signature)
     if len(spec.signature) == 4:
         height, width = _sides(spec)
         wanted[1:] = [None] * 3
         if size:
             wanted[width], wanted[height] = size
+    elif window:
+        time = 0 if len(spec.signature) == 1 else 1
+        wanted[time] = window
     shape = [side if side >= 0 else chosen for side, chosen in zip(spec.signature, wanted, strict=True)]
     # The file's own shape counts where it is one: converters write 1 for what is open.
     own = [side if side > 1 else None for side in spec.shape]
@@ -195,14 +276,25 @@ def _find_picture(inputs: Sequence[TensorSpec], taken: set[int]) -> int:
                 raise
             continue
         pictures.append(place)
-    free = [spec.name for place, spec in enumerate(inputs) if place not in taken]
+    free = [place for place, _ in enumerate(inputs) if place not in taken]
     if len(pictures) != 1 or len(free) != 1:
-        raise ModelError(
-            f"the model has the inputs {', '.join(free)}, and one is fed with pictures: give the others a value "
-            "(prepare: {inputs: {NAME: [0.5]}}), or name the output that they are given the next time "
-            "(prepare: {state: {INPUT: OUTPUT}})"
-        )
+        raise _too_many([inputs[place] for place in free], "pictures")
     return pictures[0]
+
+
+def _find_samples(inputs: Sequence[TensorSpec], taken: set[int]) -> int:
+    free = [place for place, _ in enumerate(inputs) if place not in taken]
+    if len(free) != 1:
+        raise _too_many([inputs[place] for place in free], "samples")
+    return free[0]
+
+
+def _too_many(free: Sequence[TensorSpec], what: str) -> ModelError:
+    return ModelError(
+        f"the model has the inputs {', '.join(spec.name for spec in free)}, and one is fed with {what}: give the "
+        "others a value (prepare: {inputs: {NAME: [0.5]}}), or name the output that they are given the next time "
+        "(prepare: {state: {INPUT: OUTPUT}})"
+    )
 
 
 def _constant(spec: TensorSpec, values: Sequence[float]) -> Array:

@@ -1,12 +1,15 @@
 """The thread that asks a model, and what becomes of it when it hangs there."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
+from edge_infer.answering import Answer, Answering, no_answer
+from edge_infer.engine import Said, finished
 from edge_infer.errors import (
     DelegateError,
     DelegateTimeoutError,
@@ -20,9 +23,9 @@ from edge_infer.flow.heartbeat import Act
 from edge_infer.flow.mailbox import Closed
 from edge_infer.flow.worker import Worker
 from edge_infer.health.stages import Histogram
-from edge_infer.intake import Intake
+from edge_infer.intake import CHECK_S, Intake, Taken
 from edge_infer.model import Model
-from edge_infer.types import Frame, Result, Status
+from edge_infer.types import Frame, Status
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,8 @@ INFER_S = 1.5  # with a tick of 0.25 s a hang is noticed, mended and reported wi
 LOAD_S = 30.0  # for loading a model, and for its first answer on a device: caches, compilation, a card that is slow
 SLOWER = 20  # times its 99th percentile: a model that needs longer for a frame hangs
 LEARN = 32  # answers, and so many more each time, until the percentile is computed anew
+EARLY = 0.8  # of the usual time, which has some waiting in it, an answer is awaited
 HEAL_S = 1.0  # more than a model that heals itself takes by its own deadlines: this one is the net below
-PUBLISH_S = 60.0  # strict durability waits for the disk for seconds; nothing else may
 REPLACEMENTS, WITHIN_S = 3, 600.0  # so many hangs in so short a time: another thread does not help
 
 
@@ -81,22 +84,22 @@ class Inferring:
         load_model: Callable[[], Model],
         intake: Intake,
         ready: threading.Event,
-        deliver: Callable[[Frame, Result, float], object],
+        answering: Answering,
     ) -> None:
-        """Prepare; `deliver` gets each frame with its result, and how long (ms) it waited for the model."""
+        """Prepare; `answering` gets what the model says about each frame."""
         self.name = name
         self.model: Model | None = None
         self.load_model = load_model
         self.failures = 0
         self._intake = intake
         self._ready = ready
-        self._deliver = deliver
+        self._answering = answering
         self.patience = Patience()
         self._fresh: deque[Model] = deque()  # what it goes on with
-        self._in_hand: dict[Worker, tuple[Frame, float]] = {}  # who takes a frame out of it answers it
-        self._unanswered: deque[tuple[Frame, Result, float]] = deque()
+        self._in_hand: dict[Worker, Taken] = {}  # who takes a frame out of it answers it
         self._replaced: deque[float] = deque(maxlen=REPLACEMENTS)  # when (monotonic)
         self._ended_retries = 0
+        self._usual_s = answering.quick_s
         self._worker = self._make_worker()
 
     def _make_worker(self, because: TransientError | None = None) -> Worker:
@@ -115,7 +118,6 @@ class Inferring:
         ended = self._worker.join(timeout)
         if not ended:
             self._leave_behind("the daemon did not wait for the model any longer")
-            self._answer_unanswered()
         self.close_fresh()
         return ended
 
@@ -163,11 +165,8 @@ class Inferring:
             StalledError: that does not help.
         """
         act = None if self._worker.stopping.is_set() else self._worker.heartbeat.overdue(since_ns)
-        if act is None:
-            return
-        if act.what == "publish":
-            raise StalledError(f"{self.name}: a result is not taken over for {act.limit_s:g} s, all others wait for it")
-        self._replace(act)
+        if act:
+            self._replace(act)
 
     def _replace(self, act: Act) -> None:
         doing = "did not load" if act.what == "load" else "gave no answer"
@@ -188,32 +187,24 @@ class Inferring:
         taken = self._in_hand.pop(worker, None)
         if taken and model:
             self.failures += 1
-            self._unanswered.append((taken[0], no_answer(model, taken[0], why, "timeout"), taken[1]))
-
-    def _answer_unanswered(self) -> None:
-        """By the thread that takes over, since publishing may wait."""
-        with suppress(IndexError):
-            while True:
-                self._deliver(*self._unanswered.popleft())
+            self._answer(taken, model, finished(no_answer(model, taken.frame, why, "timeout")), waited_ms(taken.frame))
 
     def _run(self, worker: Worker) -> None:
         with ExitStack() as loaded, suppress(Closed):
-            with worker.heartbeat.working("publish", PUBLISH_S):
-                self._answer_unanswered()
             with worker.heartbeat.working("load", LOAD_S):
                 model = loaded.enter_context(self.load_model())
             if not worker.abandoned:
                 self.model = model
                 self.patience.forget()
                 self._ready.set()
-            while not worker.abandoned:
-                frame = self._intake.take()
-                if fresh := self._next():
+            while not worker.abandoned and self._answering.alive:
+                taken = self._intake.take() if self._answering.has_room(CHECK_S) else None
+                if self._fresh and (fresh := self._next()):
                     with worker.heartbeat.working("load", LOAD_S):
                         loaded.close()
                     self.model = model = loaded.enter_context(fresh)
-                if frame is not None:
-                    self._predict(worker, model, frame)
+                if taken is not None:
+                    self._ask(worker, model, taken)
 
     def _next(self) -> Model | None:
         try:
@@ -221,36 +212,41 @@ class Inferring:
         except IndexError:
             return None
 
-    def _predict(self, worker: Worker, model: Model, frame: Frame) -> None:
-        wait_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
-        self._in_hand[worker] = (frame, wait_ms)
+    def _ask(self, worker: Worker, model: Model, taken: Taken) -> None:
+        frame = taken.frame
+        wait_ms = waited_ms(frame)
+        self._in_hand[worker] = taken
         failure: Exception | None = None
+        limit_s = self.patience.limit_s(model.device)
+        if model.limit_s is not None:
+            limit_s = max(limit_s, model.limit_s + HEAL_S)
         started = time.perf_counter()
         try:
-            limit_s = self.patience.limit_s(model.device)
-            if model.limit_s is not None:
-                limit_s = max(limit_s, model.limit_s + HEAL_S)
             with worker.heartbeat.working("infer", limit_s):
-                result = model.predict(frame)
+                self._answering.awaited = started + EARLY * self._usual_s
+                said = model.ask(frame, taken.prepared)
         except (InputError, ModelError, DelegateError) as error:
             status: Status = "timeout" if isinstance(error, DelegateTimeoutError) else "error"
-            result, failure = no_answer(model, frame, str(error), status), error
+            said, failure = finished(no_answer(model, frame, str(error), status)), error
+        self._answering.awaited = math.inf
         took_s = time.perf_counter() - started
-        if self._in_hand.pop(worker, None) is None:  # it took too long, and another thread has answered
+        if self._in_hand.pop(worker, None) is None:  # it took too long, and there is another answer
             return
+        self._answer(taken, model, said, wait_ms)
+        self._usual_s += (took_s - self._usual_s) / LEARN
         if failure is None:
             self.patience.learn(took_s)
-        with worker.heartbeat.working("publish", PUBLISH_S):
-            self._deliver(frame, result, wait_ms)
-        if failure:
+        else:
             self.failures += 1
             if not isinstance(failure, InputError) and not (model.heals and isinstance(failure, DelegateError)):
                 raise failure
         worker.progress()
 
+    def _answer(self, taken: Taken, model: Model, said: Said, wait_ms: float) -> None:
+        at_once = self._usual_s < self._answering.quick_s or not self._intake.waiting
+        self._answering.put(Answer(taken.place, taken.frame, model, said, wait_ms), at_once=at_once)
 
-def no_answer(model: Model, frame: Frame, error: str, status: Status = "error") -> Result:
-    """The result for a frame that the model could not be asked about, or did not answer."""
-    return Result.of(
-        frame, task=model.task, model=model.id, device=model.device, prediction=None, status=status, error=error
-    )
+
+def waited_ms(frame: Frame) -> float:
+    """From its capture until now."""
+    return (time.monotonic_ns() - frame.captured_ns) / 1e6

@@ -1,57 +1,48 @@
 """A model that can be called with a picture, on an accelerator or on what stands in for it."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import Protocol, Self
 
-import msgspec
-
-from edge_infer.bundle.bundle import open_bundle
-from edge_infer.bundle.manifest import Decode, Prepare, Roi
-from edge_infer.config import from_options
-from edge_infer.engine import Engine, Use
-from edge_infer.errors import DelegateError, ModelError, UsageError
+from edge_infer.engine import Engine, Said, finished
+from edge_infer.errors import DelegateError, EdgeInferError, InputError, ModelError
+from edge_infer.feeding import Prepared
 from edge_infer.kinds.kind import Recipe
-from edge_infer.placement import Accelerated, Where, place
-from edge_infer.runtime.delegate import AbsentError, check_device
+from edge_infer.placement import Accelerated
+from edge_infer.prepare.image import ImagePreparer
+from edge_infer.runtime.delegate import AbsentError
 from edge_infer.runtime.isolated.runtime import IsolatedRuntime
-from edge_infer.runtime.libraries import find_library
 from edge_infer.runtime.runtime import Runtime
 from edge_infer.sources.images import read_image
-from edge_infer.types import Array, Frame, ModelId, Result, Status
+from edge_infer.types import Array, Frame, ModelId, Result, Status, Wanted
 
-S = TypeVar("S", Prepare, Decode)
 SPARE_S = 60.0  # an accelerator that works for so long needs no stand-in: its memory is given back
 
 
-class ModelOptions(TypedDict, total=False):
-    """What may be said about a model beside its files; see `Prepare` and `Decode` (docs/configuration.md)."""
+class Second(Protocol):
+    """Another model that is asked about what the first one has found (cascading.py).
 
-    resize: str
-    pad: int
-    color: str
-    mean: float | tuple[float, ...]
-    std: float | tuple[float, ...]
-    roi: Roi
-    size: tuple[int, int]
-    inputs: dict[str, tuple[float, ...]]
-    state: dict[str, str]
-    kind: str
-    min_score: float
-    max_results: int
-    top_k: int
-    iou: float
-    nms: str
-    agnostic: bool
-    activation: str
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    allow: tuple[str, ...]
-    deny: tuple[str, ...]
-    gallery: str | Path
-    match: str
+    Attributes:
+        model: the other one
+        trouble: why it does not answer as it should; None: it does
+        limit_s: how long it may take for all of a frame
+    """
+
+    model: "Model"
+    trouble: str | None
+
+    @property
+    def limit_s(self) -> float:
+        """See the class."""
+
+    def __call__(self, frame: Frame, result: Result) -> Result:
+        """The result with what the other model says."""
+
+    def forget(self) -> None:
+        """Begin anew."""
 
 
 class Model:
@@ -63,6 +54,7 @@ class Model:
         status: of its results: degraded where an accelerator is there and fails
         heals: it replaces an accelerator that fails: the next frame may be asked about
         limit_s: how long it may take until it answers or says that it cannot; None: nobody knows
+        second: asked about what it has found; it is closed with this one
     """
 
     def __init__(
@@ -82,6 +74,7 @@ class Model:
         self._refusal = refusal
         self._cpu_used_at = time.monotonic()
         self._calls = 0
+        self.second: Second | None = None
         self._closed = False
         self.heals = accelerated is not None and isinstance(accelerated.runtime, IsolatedRuntime)
         try:
@@ -116,6 +109,11 @@ class Model:
         return self.engine.recipe.task
 
     @property
+    def wanted(self) -> Wanted | None:
+        """The windows of samples that it takes; None: it takes pictures."""
+        return self.engine.feed.wanted
+
+    @property
     def device(self) -> str:
         """What runs it."""
         return self.engine.runtime.device
@@ -128,26 +126,39 @@ class Model:
     @property
     def fallback_reason(self) -> str | None:
         """See the class."""
-        return str(self._refusal) if self._refusal else None
+        if self._refusal:
+            return str(self._refusal)
+        return self.second.trouble if self.second else None
 
     @property
     def status(self) -> Status:
         """See the class."""
-        return "degraded" if self._refusal and not isinstance(self._refusal, AbsentError) else "ok"
+        return "degraded" if self._fails or (self.second and self.second.trouble) else "ok"
+
+    @property
+    def _fails(self) -> bool:
+        """True while an accelerator that is there does not work."""
+        return self._refusal is not None and not isinstance(self._refusal, AbsentError)
 
     @property
     def limit_s(self) -> float | None:
         """See the class."""
         runtime = self._accelerated.runtime if self._accelerated else None
-        return runtime.limit_s if isinstance(runtime, IsolatedRuntime) else None
+        own_s = runtime.limit_s if isinstance(runtime, IsolatedRuntime) else None
+        return (own_s or 0.0) + self.second.limit_s if self.second else own_s
 
     def __call__(self, image: str | Path | Array) -> Result:
         """The result for one picture: a path, or a `(height, width, 3) uint8` BGR array.
 
         Raises:
             UnavailableError: there is no such file.
-            InputError: it is no picture.
+            InputError: it is no picture, or the model takes samples.
         """
+        if self.wanted:
+            raise InputError(
+                f"{self.id} takes windows of {self.wanted.samples} samples: give it a source, "
+                "`for result in stream(open_source('x.wav'), model)`; or one window as a Frame, `model.predict(frame)`"
+            )
         path = str(image) if isinstance(image, str | Path) else None
         data = read_image(Path(image)) if isinstance(image, str | Path) else image
         frame = Frame("call", self._calls, data, time.time(), time.monotonic_ns(), path)
@@ -164,32 +175,57 @@ class Model:
             ModelError: the runtime failed.
             DelegateError: the accelerator failed, and nothing stands in.
         """
+        return self.ask(frame)()
+
+    def ask(self, frame: Frame, prepared: Prepared | None = None) -> Said:
+        """As `predict`, but decoding is left to whoever calls what this returns; `prepared`: by `preparer`."""
         if self._closed:
             raise ModelError(f"{self.id} was closed: load it again")
+        said = self._asked(frame, prepared)
+        return finished(self.second(frame, said())) if self.second else said
+
+    @property
+    def input_bytes(self) -> int:
+        """What an input takes in memory."""
+        return sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in self.engine.runtime.inputs)
+
+    def preparer(self, buffers: int) -> ImagePreparer | None:
+        """What makes pictures ready ahead, in another thread: so many `buffers` are filled in turn.
+
+        None for samples, and for a model that remembers what it was given.
+        """
+        return self.engine.feed.another_preparer(buffers)
+
+    def _asked(self, frame: Frame, prepared: Prepared | None) -> Said:
         started = time.perf_counter()
         if self._accelerated:
             try:
-                return self._accelerated_answer(self._accelerated, frame)
+                return self._asked_accelerated(self._accelerated, frame, prepared)
             except DelegateError as error:
                 if self._open_cpu is None or not self.heals:
                     raise
                 self._refusal = error
         failed_ms = (time.perf_counter() - started) * 1e3
         self.engine = self._on_cpu()
-        result = self.engine.answer(frame)
-        if self.status == "ok" or result.status == "error":
-            return result
+        said = self.engine.ask(frame, prepared)
+        if not self._fails:
+            return said
+        result = said()
+        if result.status == "error":
+            return finished(result)
         timings = {"failed": failed_ms, **result.timings_ms}
-        return replace(result, status=self.status, error=self.fallback_reason, timings_ms=timings)
+        return finished(replace(result, status="degraded", error=str(self._refusal), timings_ms=timings))
 
-    def _accelerated_answer(self, accelerated: Accelerated, frame: Frame) -> Result:
+    def _asked_accelerated(self, accelerated: Accelerated, frame: Frame, prepared: Prepared | None) -> Said:
         engine = accelerated.engine()
-        result = engine.answer(frame)
+        said = engine.ask(frame, prepared)
+        if self._cpu and self._refusal:
+            self._cpu.feed.forget()  # if it stands in again, that follows nothing
         self.engine = engine
         self._refusal = None
         if self._cpu and time.monotonic() - self._cpu_used_at > SPARE_S:
             self._close_cpu()
-        return result
+        return said
 
     def _on_cpu(self) -> Engine:
         if self._cpu is None:
@@ -209,6 +245,8 @@ class Model:
             self._accelerated.forget()
         if self._cpu:
             self._cpu.feed.forget()
+        if self.second:
+            self.second.forget()
 
     def close(self) -> None:
         """Free the runtime."""
@@ -216,6 +254,8 @@ class Model:
         self._close_cpu()
         if self._accelerated:
             self._accelerated.runtime.close()
+        if self.second:
+            self.second.model.close()
 
     def __enter__(self) -> Self:
         return self
@@ -224,80 +264,20 @@ class Model:
         self.close()
 
 
-def load(
-    path: str | Path,
-    *,
-    device: str = "auto",
-    threads: int = 1,
-    runtime: str | None = None,
-    delegate: str | None = None,
-    delegate_options: Mapping[str, str] | None = None,
-    isolated: bool | None = None,
-    stand_in: bool | None = None,
-    deadline_s: float | None = None,
-    labels: str | Path | list[str] | None = None,
-    prepare: Prepare | None = None,
-    decode: Decode | None = None,
-    **options: Unpack[ModelOptions],
-) -> Model:
-    """A model from a bundle folder or a .tflite file.
-
-    Args:
-        path: the folder or file, or the name of a model that was pulled (docs/models.md)
-        device: `auto` (Edge TPUs if there are any and the model has a file for them), `cpu`,
-            `edgetpu[:usb|:pci][:N]`, or `external` (the library that `delegate` names)
-        threads: CPU threads for one inference
-        runtime: `ai_edge_litert` or `tflite_runtime`; default: $EDGE_INFER_RUNTIME, else the first installed
-        delegate: path of the accelerator's library, where it is not the system's libedgetpu
-        delegate_options: what an external delegate is told
-        isolated: run it in a process of its own, which is replaced when it hangs or crashes; default: accelerators
-            are, the CPU is not
-        stand_in: let the CPU do the work while the accelerator cannot; default: with `auto` only
-        deadline_s: a longer inference in a process of its own is a hang; default: 20 times the usual, at least 1 s
-        labels: a labels file, or the labels themselves
-        prepare: as in a configuration
-        decode: as in a configuration
-        options: fields of `prepare` and `decode` one by one; they win
+def load_on(device: str | None, load: Callable[[], Model], count: int) -> list[Model]:
+    """So many models, all on one device; None: on whichever.
 
     Raises:
-        UnavailableError: no such file, or no runtime.
-        ModelError: the model is damaged, or it cannot be known what it does.
-        ConfigError: the bundle's manifest is wrong.
-        DelegateError: the accelerator that was asked for is not there.
-        UsageError: an option that does not exist, or has an impossible value.
+        EdgeInferError: one of them does not load, or not there; none is left open.
     """
-    prepare, decode = with_options(prepare or Prepare(), decode or Decode(), dict(options))
-    use = Use(open_bundle(Path(path)), prepare, decode, Path(labels) if isinstance(labels, str) else labels)
-    where = Where(
-        device=check_device(device),
-        threads=threads,
-        library=find_library(runtime),
-        delegate=delegate,
-        delegate_options=delegate_options or {},
-        isolated=isolated,
-        stand_in=stand_in,
-        deadline_s=deadline_s,
-    )
-    return Model(*place(use, where))
-
-
-def with_options(prepare: Prepare, decode: Decode, options: dict[str, Any]) -> tuple[Prepare, Decode]:
-    """Both with what `options` say of their fields.
-
-    Raises:
-        UsageError: an option that does not exist, or has an impossible value.
-    """
-    for name in ("mean", "std"):
-        if isinstance(options.get(name), int | float):
-            options[name] = (float(options[name]),)
-    known = {*Prepare.__struct_fields__, *Decode.__struct_fields__}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise UsageError(f"load() has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    given = {name: value for name, value in options.items() if value is not None}
-    return _updated(prepare, given), _updated(decode, given)
-
-
-def _updated(struct: S, given: dict[str, Any]) -> S:
-    mine = {name: value for name, value in given.items() if name in struct.__struct_fields__}
-    return from_options(type(struct), {**msgspec.structs.asdict(struct), **mine}, "the model")
+    loaded: list[Model] = []
+    try:
+        for _ in range(count):
+            loaded.append(load())
+            if device and loaded[-1].device != device:
+                raise DelegateError(f"it would leave {device}: {loaded[-1].fallback_reason or 'nothing else is said'}")
+    except EdgeInferError:
+        for model in loaded:
+            model.close()
+        raise
+    return loaded

@@ -3,25 +3,27 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
-from edge_infer.capturing import STOP_S, Capturing
-from edge_infer.errors import DelegateError, EdgeInferError, SourceError
-from edge_infer.flow.mailbox import Closed
+from edge_infer.ahead import Ahead
+from edge_infer.answering import Answering
+from edge_infer.capturing import Capturing
 from edge_infer.health.stages import Histogram, StageTimes, summaries
 from edge_infer.inferring import Inferring
 from edge_infer.intake import Intake
-from edge_infer.model import Model
+from edge_infer.model import Model, load_on
 from edge_infer.settings import SuperviseSettings
 from edge_infer.sources.source import BaseSource
-from edge_infer.types import Frame, Result
+from edge_infer.types import Event, Frame, Result
 from edge_infer.wire.payloads import PipelineHealth
 
 log = logging.getLogger(__name__)
 
 PAUSED = "paused by a command"
+LOCK_S = 1.0  # for results that are being delivered; a thread that hangs there keeps what goes on for ever
 # A live source's read that takes longer hangs, unless it may be silent for more than twice as long. As for the limit of
 # a model, with the tick of 0.25 s it is noticed, mended and reported within 3 s.
 READ_S = 2.5
@@ -39,13 +41,28 @@ class Counted:
     stages: dict[str, Histogram]
 
 
+class Analysis(Protocol):
+    """What is made of the results of one pipeline, in their order; never called by two threads at once."""
+
+    def __call__(self, frame: Frame, result: Result) -> tuple[Result, Sequence[Event]]:
+        """The result with what is known of its objects, and what has happened with it."""
+
+    def end(self, reason: str) -> Sequence[Event]:
+        """The end of all that goes on, for a reason as `Event.reason` has it."""
+
+
 class Pipeline:
-    """Threads `source:<name>` and `infer:<name>`; `publish` is called from the latter.
+    """Threads `source:<name>`, `infer:<name>` and `answer:<name>`; `publish` is called from the last.
 
     `state` is `lost` while a live source gives no frames: it is opened again for ever (unless `must_open`, and it
     could never be opened). `show` sees each frame with its result, after it was published.
 
     `intake` may be paused and limited, and the model exchanged, while it runs. `supervise` replaces threads that hang.
+
+    Results come in the order of their frames, however many `workers` there are; see `Answering` for one that hangs.
+
+    With an `analysis` `publish_event` gets what happened, and results are published where `publish` is given. What goes
+    on ends as "lost" where no answer came for `hold_s`, and none is to be expected.
     """
 
     def __init__(
@@ -53,7 +70,7 @@ class Pipeline:
         name: str,
         open_source: Callable[[], BaseSource],
         load_model: Callable[[], Model],
-        publish: Callable[[Result, str], object],
+        publish: Callable[[Result, str], object] | None,
         *,
         max_frame_age_s: float = 5.0,
         max_still_s: float | None = None,
@@ -62,10 +79,21 @@ class Pipeline:
         workers: int = 1,
         must_open: bool = False,
         show: Callable[[Frame, Result], object] = lambda _frame, _result: None,
+        analysis: Analysis | None = None,
+        publish_event: Callable[[Event, str], object] = lambda _event, _name: None,
+        hold_s: float = 0.0,
     ) -> None:
         self.name = name
+        self.events = 0
+        self._hold_s = hold_s
+        self._answered_ns: int | None = None  # when the last answer came; None: nothing goes on
+        self._analysis = analysis
+        self._publish_event = publish_event
+        self._analysing = threading.Lock()
         self._times = StageTimes()
-        self.intake = Intake(max_frame_age_s, lambda ms: self._times.add({"capture": ms}))
+        self.intake = Intake(
+            max_frame_age_s, lambda ms: self._times.add({"capture": ms}), Ahead(lambda: self.model, workers)
+        )
         self.results = 0
         self._publish = publish
         self._show = show
@@ -80,9 +108,11 @@ class Pipeline:
             must_open=must_open,
             read_s=max(READ_S, max_frame_age_s / 2, 2 / fps if fps else 0.0),
             max_still_s=max_still_s,
+            wanted=lambda: self.model.wanted if self.model else None,
         )
         names = [name] if workers == 1 else [f"{name}:{i}" for i in range(workers)]
-        self._infer = [Inferring(worker, load_model, self.intake, ready, self._deliver) for worker in names]
+        self._answering = Answering(name, self.intake, workers, self._deliver, strict=analysis is not None)
+        self._infer = [Inferring(worker, load_model, self.intake, ready, self._answering) for worker in names]
         self._stages: list[Capturing | Inferring] = [*self._infer, self._source]
         self._start = self.counted()
         self._lost_since: float | None = None
@@ -90,6 +120,7 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads."""
         self._start = self.counted()
+        self._answering.start()
         for stage in self._stages:
             stage.start()
 
@@ -106,6 +137,7 @@ class Pipeline:
             stage.stop()
         for stage in self._infer:
             ended &= stage.join(max(0.0, deadline - time.monotonic()))
+        ended &= self._answering.join(max(LOCK_S, deadline - time.monotonic()))
         self.intake.abandon()
         return ended
 
@@ -116,27 +148,21 @@ class Pipeline:
             StalledError: that does not help.
         """
         self._source.supervise(since_ns, settings.exit_after_s)
+        self._answering.supervise(since_ns)
         for stage in self._infer:
             stage.patience.floor_s = max(settings.infer_s, self._deadline_s)
             stage.supervise(since_ns)
 
-    def exchange_model(self, load_model: Callable[[], Model]) -> None:
+    def exchange_model(self, load_model: Callable[[], Model], loaded: Sequence[Model] = ()) -> None:
         """From the next frame on, and after each failure, ask what `load_model` gives; until then the present model.
+
+        It has given those that are `loaded`, one for each worker, or gives them now, on the same device.
 
         Raises:
             EdgeInferError: it cannot be loaded, or not onto the same device; nothing has changed.
         """
-        fresh: list[Model] = []
-        try:
-            for _ in self._infer:
-                fresh.append(load_model())
-                if self.model and fresh[-1].device != self.model.device:
-                    raise DelegateError(f"{self.name} would leave {self.model.device}: {fresh[-1].fallback_reason}")
-        except EdgeInferError:
-            for model in fresh:
-                model.close()
-            raise
-        for stage, model in zip(self._infer, fresh, strict=True):
+        loaded = loaded or load_on(self.model.device if self.model else None, load_model, len(self._infer))
+        for stage, model in zip(self._infer, loaded, strict=True):
             stage.load_model = load_model
             stage.go_on_with(model)
 
@@ -148,7 +174,7 @@ class Pipeline:
     @property
     def errors(self) -> int:
         """Frames that got no answer."""
-        return sum(stage.failures for stage in self._infer)
+        return sum(stage.failures for stage in self._infer) + self._answering.failures
 
     @property
     def has_begun(self) -> bool:
@@ -157,13 +183,13 @@ class Pipeline:
 
     @property
     def ended(self) -> bool:
-        """True if no thread runs any more."""
-        return not any(stage.alive for stage in self._stages)
+        """True if nothing comes any more, and all that came is delivered."""
+        return not any(stage.alive for stage in self._stages) and self._answering.idle
 
     @property
     def failure(self) -> Exception | None:
         """What ended a thread that should not have ended."""
-        return next((stage.error for stage in self._stages if stage.error), None)
+        return next((stage.error for stage in (self._answering, *self._stages) if stage.error), None)
 
     @property
     def state(self) -> State:
@@ -187,14 +213,25 @@ class Pipeline:
                 "frames again", extra={"pipeline": self.name, "after_s": round(time.monotonic() - self._lost_since, 1)}
             )
             self._lost_since = None
+        failing = next((stage.trouble for stage in self._infer if stage.trouble), None)
+        self._end_unseen(blind=lost or failing is not None or self.intake.paused)
         if lost:
             return self._why_lost()
-        failing = next((stage.trouble for stage in self._infer if stage.trouble), None)
         if failing:
             return failing
         if self.intake.paused:
             return PAUSED
         return self.model.fallback_reason if self.model and self.model.status == "degraded" else None
+
+    def _end_unseen(self, *, blind: bool) -> None:
+        """What goes on ends where nobody looks any more."""
+        since_ns = self._answered_ns
+        if since_ns is None:
+            return
+        if self.ended:
+            self.end_events("stopped")
+        elif blind and (time.monotonic_ns() - since_ns) / 1e9 >= self._hold_s:
+            self.end_events("lost")
 
     def counted(self) -> Counted:
         """What it has done until now."""
@@ -218,22 +255,32 @@ class Pipeline:
             source_restarts=self._source.restarts,
             infer_restarts=sum(stage.restarts for stage in self._infer),
             dropped=dict(self.intake.drops),
+            events=self.events,
             stages_ms=summaries(now.stages, since.stages),
         )
 
     def _silence_s(self) -> float:
         if self._source.awaited_ns is None:
             return 0.0
-        return (time.monotonic_ns() - max(self.intake.last_frame_ns or 0, self._source.awaited_ns)) / 1e9
+        heard_ns = max(self.intake.last_frame_ns or 0, self._source.heard_ns, self._source.awaited_ns)
+        return (time.monotonic_ns() - heard_ns) / 1e9
 
     def _why_lost(self) -> str:
         return self._source.trouble or f"no frame for {self.intake.max_age_s:g} s"
 
-    def _deliver(self, frame: Frame, result: Result, wait_ms: float) -> None:
-        dropped = self.intake.unreported_drops()
-        result = replace(result, timings_ms={"wait": wait_ms, **result.timings_ms}, dropped=dropped)
-        started = time.perf_counter()
-        self._publish(result, self.name)
+    def _deliver(self, frame: Frame, result: Result) -> None:
+        with self._analysing if self._analysis else nullcontext():
+            started = time.perf_counter()
+            events: Sequence[Event] = ()
+            if self._analysis:
+                result, events = self._analysis(frame, result)
+                self._answered_ns = time.monotonic_ns() if result.prediction is not None else self._answered_ns
+                analyse_ms = (time.perf_counter() - started) * 1e3
+                result = replace(result, timings_ms={**result.timings_ms, "analyse": analyse_ms})
+            started = time.perf_counter()
+            if self._publish:
+                self._publish(result, self.name)
+            self._tell(events)
         publish_ms = (time.perf_counter() - started) * 1e3
         with self._lock:
             self.results += 1
@@ -241,42 +288,17 @@ class Pipeline:
         self._times.add({**result.timings_ms, "publish": publish_ms, "total": total_ms})
         self._show(frame, result)
 
-
-def stream(source: BaseSource, model: Model, *, max_frame_age_s: float = 5.0) -> Iterator[Result]:
-    """Results for the frames of an opened source, until it ends.
-
-    Live sources are read in a thread of their own: the newest frame wins, `Result.dropped` counts the others.
-
-    Raises:
-        SourceError: the source broke off, or a live one gave no frame for `max_frame_age_s` seconds.
-    """
-    intake = Intake(max_frame_age_s)
-    intake.live = source.live
-    stopping = threading.Event()
-    failures: list[Exception] = []
-
-    def feed() -> None:
+    def end_events(self, reason: str) -> None:
+        """Nothing comes any more, for a reason as `Event.reason` has it: what goes on ends."""
+        if self._analysis is None or not self._analysing.acquire(timeout=LOCK_S):
+            return
         try:
-            intake.feed(source, stopping)
-        except Exception as error:  # noqa: BLE001 - raised again below, in the caller's thread
-            failures.append(error)
-        intake.close()
+            self._tell(self._analysis.end(reason))
+            self._answered_ns = None
+        finally:
+            self._analysing.release()
 
-    reader = threading.Thread(target=feed, name=f"source:{source.name}", daemon=True)
-    reader.start()
-    try:
-        silent_since = time.monotonic()
-        while True:
-            frame = intake.take()
-            if frame is not None:
-                yield replace(model.predict(frame), dropped=intake.unreported_drops())
-                silent_since = time.monotonic()
-            elif source.live and time.monotonic() - silent_since > max_frame_age_s:
-                raise SourceError(f"{source.name} gave no frame for {max_frame_age_s:g} s")
-    except Closed:
-        if failures:
-            raise failures[0] from None
-    finally:
-        stopping.set()
-        intake.close()
-        reader.join(STOP_S)
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._publish_event(event, self.name)
+            self.events += 1

@@ -143,11 +143,13 @@ def _on_cpu(use: Use, file: ModelFile, where: Where) -> Engine:
 
 def _shapes(use: Use, file: ModelFile) -> tuple[tuple[int, ...], ...]:
     size = use.prepare.size or use.bundle.prepare.size
-    if size is not None or not any(spec.signature for spec in file.inputs):
-        return input_shapes(file, size)
+    window = use.prepare.window or use.bundle.prepare.window
+    if size is not None or window or not any(spec.signature or spec.shape == (1,) for spec in file.inputs):
+        return input_shapes(file, size, window=window)
     export = read_export(file)
     kind = find_kind(use.bundle, Clues(file, read_metadata(file), export), use.decode.kind, {})
-    return input_shapes(file, size, export.size if export else kind.usual_prepare.size)
+    usual = kind.usual_prepare
+    return input_shapes(file, size, export.size if export else usual.size, usual.window)
 
 
 def _accelerated_file(

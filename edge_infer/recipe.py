@@ -18,13 +18,16 @@ from edge_infer.bundle.exports import read_export
 from edge_infer.bundle.labels import fitted, labels_from, missing_files, parse_labels
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.bundle.mediapipe import DETECTOR, segmenter_activation
-from edge_infer.bundle.metadata import ImageContent, Metadata, read_metadata
+from edge_infer.bundle.metadata import AudioContent, ImageContent, Metadata, read_metadata
 from edge_infer.bundle.model_file import ModelFile
+from edge_infer.bundle.wake_word import read_wake_word
 from edge_infer.errors import ModelError, UnavailableError
+from edge_infer.features import LogMel, Micro
 from edge_infer.feeding import find_state, tensor_name, without_what_is_fed
 from edge_infer.kinds.kind import Clues, Kind, Recipe
 from edge_infer.kinds.registry import kind_of, recognise
 from edge_infer.prepare.image import ImageOptions, image_layout
+from edge_infer.prepare.samples import SampleOptions
 from edge_infer.types import TensorSpec
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,9 @@ WHO = ("you", "the manifest", "the metadata in the model", "usual for this decod
 FILES = "the files in the model"
 # EfficientNet-Lite, whose metadata is right, shares 0.62 of its range; 0..1 told of an input of -1..1 shares 0.5.
 SAME_RANGE = 0.55
+MIN_SOUND = 4000  # values in one row: a quarter of a second at 16 kHz; no sensor has so many channels
+OF_SAMPLES = ("channels", "rate_hz", "window", "overlap")
+MAX_CHANNELS = 16  # a row of [1, rows, columns] that is no wider, and far longer, is no picture
 
 
 def make_recipe(
@@ -50,19 +56,22 @@ def make_recipe(
     given = bundle.prepare.inputs if prepare.inputs is None else prepare.inputs
     inputs = {tensor_name(model, name): values for name, values in (given or {}).items()}
     seen, places = without_what_is_fed(model, {*state, *inputs}, state.values())
-    clues = Clues(seen, _seen(read_metadata(model), model, seen, places), read_export(model))
+    metadata = _seen(read_metadata(model), model, seen, places)
+    clues = Clues(seen, metadata, read_export(model), read_wake_word(model))
     doubts = list(clues.metadata.doubts) if clues.metadata else []
     kind = find_kind(bundle, clues, decode.kind, found)
     from_metadata_prepare, from_metadata_decode = said_by_metadata(clues, doubts)
     known_labels = fitting_labels(find_labels(bundle, clues, kind, labels, found), clues, kind, found, doubts)
     prepared = merged((prepare, bundle.prepare, from_metadata_prepare, kind.usual_prepare), found)
-    prepared = fitting_normalization(prepared, clues, found, doubts)
+    takes = input_kind(prepared, clues, found)
+    if takes == "image":
+        prepared = fitting_normalization(prepared, clues, found, doubts)
     for doubt in doubts:
         log.warning("the metadata of %s is not believed: %s", model.path, doubt)
     return Recipe(
         kind=kind.name,
         task=kind.task,
-        prepare=image_options(prepared),
+        prepare=image_options(prepared) if takes == "image" else sample_options(prepared, sound=takes == "audio"),
         decode=merged((decode, bundle.decode, from_metadata_decode, kind.usual_decode), found),
         labels=known_labels,
         clues=clues,
@@ -96,12 +105,18 @@ def find_kind(bundle: Bundle, clues: Clues, said: str | None, found: dict[str, s
 
 
 def said_by_metadata(clues: Clues, doubts: list[str]) -> tuple[Prepare, Decode]:
-    """What the TFLite metadata says of the picture and the outputs; `doubts` are told what cannot be."""
-    metadata = clues.metadata
+    """What the metadata says of the input and the outputs; `doubts` are told what cannot be."""
+    metadata, word = clues.metadata, clues.wake_word
+    if word:
+        return Prepare(), Decode(min_score=word.cutoff, mean_of=word.mean_of)
     if metadata is None:
         return Prepare(), Decode()
     place, channels = _picture(clues)
     picture = metadata.inputs[place] if place < len(metadata.inputs) else None
+    if picture and isinstance(picture.content, AudioContent):
+        return Prepare(input="audio", rate_hz=picture.content.sample_rate or None), Decode(
+            min_score=next((units.score_threshold for units in metadata.outputs if units.score_threshold), None)
+        )
     color = picture.content.color_space if picture and isinstance(picture.content, ImageContent) else ""
     if (color, channels) in (("GRAYSCALE", 3), ("RGB", 1)):
         doubts.append(f"{color} for an input with {channels} channels")
@@ -177,6 +192,48 @@ def _shared_range(spec: TensorSpec, mean: Sequence[float], std: Sequence[float])
     return common / max(high - low, max(ends) - min(ends))
 
 
+def input_kind(prepare: Prepare, clues: Clues, found: dict[str, str]) -> str:
+    """Whether it takes an `image`, `audio` or a `series` of readings: as is said, or by the shape of its input."""
+    if prepare.input:
+        return prepare.input
+    if prepare.features is not None:
+        found["input"] = "its features"
+        return "audio" if isinstance(prepare.features, LogMel | Micro) else "series"
+    inputs = clues.model.inputs
+    sides = [side for side in inputs[0].shape if side != 1] if inputs else []
+    samples = "audio" if len(sides) == 1 and sides[0] >= MIN_SOUND else "series"
+    if said := [name for name in OF_SAMPLES if getattr(prepare, name) is not None]:
+        found["input"] = f"its {said[0]}, which no picture has"
+        return samples
+    found["input"] = "the shape of the input"
+    if len(inputs) != 1:
+        return "image"  # whose error lists them all
+    spec = inputs[0]
+    try:
+        (width, height), _ = image_layout(spec)
+    except ModelError:
+        return "image" if len(sides) > 2 or not spec.shape else samples
+    narrow = len(spec.shape) == 3 and width <= MAX_CHANNELS and height >= 4 * width
+    return "series" if narrow else "image"
+
+
+def sample_options(prepare: Prepare, *, sound: bool) -> SampleOptions:
+    """The preparation of samples as `prepare/` wants it."""
+    return SampleOptions(
+        sound=sound,
+        rate_hz=prepare.rate_hz,
+        window=prepare.window,
+        overlap=prepare.overlap or 0.0,
+        channels=prepare.channels or (),
+        mean=prepare.mean,
+        std=prepare.std,
+        features=prepare.features,
+        max_missing=prepare.max_missing,
+        max_hole_s=prepare.max_hole_s,
+        fill=prepare.fill,
+    )
+
+
 def image_options(prepare: Prepare) -> ImageOptions:
     """The preparation as `prepare/` wants it."""
     return ImageOptions(
@@ -206,6 +263,9 @@ def find_labels(
     if clues.export and clues.export.labels:
         found["labels"] = WHO[2]
         return clues.export.labels
+    if clues.wake_word:
+        found["labels"] = "the file beside the model"
+        return (clues.wake_word.word,)
     labels = labels_from(clues.model, clues.metadata, kind.label_output)
     if not labels and kind.task == "detect":  # its outputs may be in another order
         others = (labels_from(clues.model, clues.metadata, place) for place in range(len(clues.outputs)))

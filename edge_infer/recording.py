@@ -13,10 +13,8 @@ import cv2
 
 from edge_infer import matroska
 from edge_infer.draw import VIDEO_QUALITY, draw, encode_jpeg
-from edge_infer.errors import TransientError, UnavailableError, UsageError
-from edge_infer.flow.backoff import Backoff
-from edge_infer.flow.mailbox import Closed, Mailbox
-from edge_infer.flow.worker import Worker
+from edge_infer.errors import UnavailableError, UsageError
+from edge_infer.flow.scribe import Scribe
 from edge_infer.sources.address import VIDEO_SUFFIXES
 from edge_infer.types import Array, Frame, Result, Size
 
@@ -27,12 +25,10 @@ MAX_BYTES = 2_000_000_000  # of a file; as much again for the one before it. Mea
 SPARE_BYTES = 200_000_000  # that a disk keeps for everything else
 WAITING = 4  # frames: of a live source the oldest is dropped beyond; each may be 25 MB
 FILE_WAIT_S = 10.0  # a file's frame waits so long for its place; a disk that hangs must not hold up results for ever
-END_S = 5.0  # for what waits at the end
 PICTURE_MS = 1000  # a picture of a folder is shown so long
 RESTARTED_MS = 5000  # a frame so much older than the last one is the first of a file that is read again
 EMPTY_BYTES = 1000  # a file without a picture is smaller
 USUAL_FPS = 25.0  # of a video file that does not say
-NICE = 10  # the drawing gives way to the model
 
 
 class Recording:
@@ -75,57 +71,34 @@ class Recording:
             tape.close()
 
 
-class Tape:
-    """The file of one pipeline, and the thread `record:<file>` that writes it."""
+class Tape(Scribe[tuple[Frame, Result]]):
+    """The file of one pipeline."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pictures = 0
-        self._mailbox: Mailbox[tuple[Frame, Result]] = Mailbox(WAITING, lossy=True)
-        self._lost = 0  # had no place in time, came out of order, or could not be written
         self._film: Film | None = None
         self._clock = Clock()
-        self._worker = Worker(f"record:{path.name}", self._run, Backoff(base=1.0, cap=30.0))
-        self._worker.start()
+        super().__init__(path.name, f"pictures into {path}", WAITING)
 
     def take(self, frame: Frame, result: Result) -> None:
         """Take over a frame: of a live source the newest win; those of a file wait for their place."""
-        self._mailbox.lossy = frame.path is None or not self._worker.alive or self._worker.last_retry is not None
-        with suppress(Closed):
-            if not self._mailbox.put((frame, result), FILE_WAIT_S):
-                self._lost += 1
+        of_file = frame.path is not None or frame.media_s is not None
+        self._mailbox.lossy = not of_file or not self._worker.alive or self._worker.last_retry is not None
+        self._put((frame, result), FILE_WAIT_S)
 
     def close(self) -> None:
         """Write what waits, for some seconds."""
-        self._mailbox.close()
-        self._worker.join(END_S)
-        self._worker.stop()
-        dropped = self._lost + self._mailbox.dropped + len(self._mailbox)
-        said = {"path": str(self.path), "pictures": self.pictures, "dropped": dropped}
-        if self._worker.error:
-            log.error("the recording broke off: %s", self._worker.error, extra=said)
-        else:
+        super().close()
+        if not self._worker.error:
+            said = {"path": str(self.path), "pictures": self.pictures, "dropped": self.dropped}
             log.info("recorded", extra=said)
 
-    def _run(self, worker: Worker) -> None:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # Linux: of this thread alone
-        try:
-            while True:
-                given = self._mailbox.get()
-                if given:
-                    self._write(*given)
-                    worker.progress()
-        except Closed:
-            self._end_film()
-        except OSError as error:
-            self._lost += 1
-            raise TransientError(f"cannot record into {self.path}: {error.strerror}") from error
-
-    def _write(self, frame: Frame, result: Result) -> None:
+    def _write(self, given: tuple[Frame, Result]) -> None:
+        frame, result = given
         at_ms = self._clock.at_ms(frame)
         if self._film and (self._film.bytes > MAX_BYTES or at_ms < self._film.ends_ms - RESTARTED_MS):
-            self._end_film()
+            self._end()
         drawn = draw(frame.data, result)
         if self._film is None:
             self._put_aside()
@@ -140,7 +113,7 @@ class Tape:
         if self.path.exists() and self.path.stat().st_size > EMPTY_BYTES:
             self.path.replace(self.path.with_name(f"{self.path.stem}.1{SUFFIX}"))
 
-    def _end_film(self) -> None:
+    def _end(self) -> None:
         if self._film:
             self._film.close()
             self._film = None
@@ -153,7 +126,9 @@ class Clock:
         self._fps: dict[str, float] = {}  # of files
 
     def at_ms(self, frame: Frame) -> int:
-        """A live source's clock; of a video its own rate, whatever the pace it was read at; a picture has a second."""
+        """A live source's clock; of a file its own, whatever the pace it was read at; a picture has a second."""
+        if frame.media_s is not None and (frame.span or frame.path is None):
+            return round(frame.media_s * 1e3)
         if frame.path is None:
             return frame.captured_ns // 1_000_000
         if Path(frame.path).suffix.lower() not in VIDEO_SUFFIXES:

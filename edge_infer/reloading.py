@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Generic, TypeVar
 
 from edge_infer.errands import Errands
 from edge_infer.errors import EdgeInferError, UnavailableError
-from edge_infer.flow.worker import Worker
+from edge_infer.rehearsing import Rehearsing
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,7 @@ class Reloading(Generic[New]):
         self.refused: str | None = None
         self._rehearse = rehearse
         self._take_over = take_over
-        self._errands = errands
-        self._worker: Worker | None = None
+        self._rehearsing = Rehearsing[New]("reload", self._accept, self._end, errands)
         self._served: list[Future[object]] = []
         self._waiting: list[Future[object]] = []  # who asked after the file was read
 
@@ -39,24 +37,18 @@ class Reloading(Generic[New]):
         """Read the file; says then what has changed."""
         future: Future[object] = Future()
         self._waiting.append(future)
-        if self._worker is None:
+        if not self.busy:
             self._begin()
         return future
 
     @property
     def busy(self) -> bool:
         """True while it is read and tried."""
-        return self._worker is not None
+        return self._rehearsing.busy
 
     def turn(self) -> None:
         """Give it up, if it hangs."""
-        if self._worker is None:
-            return
-        if self._worker.error:
-            self._end(self._worker.error)
-        elif act := self._worker.heartbeat.overdue():
-            self._worker.abandon()
-            self._end(UnavailableError(f"it could not be read and its models not be loaded in {act.limit_s:.0f} s"))
+        self._rehearsing.turn()
 
     def close(self) -> None:
         """Refuse who waits: the daemon ends."""
@@ -66,17 +58,9 @@ class Reloading(Generic[New]):
 
     def _begin(self) -> None:
         self._served, self._waiting = self._waiting, []
-        self._worker = Worker("reload", self._run)
-        self._worker.start()
-
-    def _run(self, worker: Worker) -> None:
-        with worker.heartbeat.working("reload", REHEARSE_S):
-            try:
-                act = partial(self._accept, self._rehearse())
-            except EdgeInferError as error:
-                act = partial(self._end, error)
-        if not worker.abandoned:
-            self._errands.ask(lambda _: act(), {})
+        self._rehearsing.begin(
+            self._rehearse, REHEARSE_S, f"it could not be read and its models not be loaded in {REHEARSE_S:.0f} s"
+        )
 
     def _accept(self, new: New) -> None:
         try:
@@ -92,7 +76,6 @@ class Reloading(Generic[New]):
         self.refused = f"the file is refused, all stays as it was: {refused}" if refused else None
         if refused:
             log.error("the configuration is refused, all stays as it was: %s", refused)
-        self._worker = None
         served, self._served = self._served, []
         for future in served:
             if isinstance(outcome, Exception):

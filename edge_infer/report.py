@@ -16,14 +16,16 @@ from edge_infer.health import hardware
 from edge_infer.health.live import BrokerStatus, DaemonStatus
 from edge_infer.health.machine import Meter, Usage, disk
 from edge_infer.health.prober import Prober
-from edge_infer.health.process import clock_state, this_process
+from edge_infer.health.process import clock_state, cores, this_process
 from edge_infer.health.stages import Histogram
+from edge_infer.model import Model
 from edge_infer.pipeline import Counted, Pipeline
 from edge_infer.pipelines import Pipelines
 from edge_infer.runtime import pool
 from edge_infer.settings import Settings
+from edge_infer.starting import Starting
 from edge_infer.wire.machine import AcceleratorHealth, MachineHealth
-from edge_infer.wire.payloads import Health, Info, PipelineInfo
+from edge_infer.wire.payloads import Health, Info, PipelineInfo, SecondInfo
 
 MQTT_EXPIRY = 3  # health intervals until brokers drop the last report
 STALLED_S = 3.0  # the main loop turns each 0.25 s, and waits for pipelines that are ended by a reload up to 2 s
@@ -52,6 +54,7 @@ class Report:
         pipelines: Pipelines,
         publisher: MqttPublisher | None,
         growth: Grows,
+        starting: Starting,
         file: Path | None = None,
     ) -> None:
         self.state_dir = (settings.device.state_dir or default_state_dir()).absolute()
@@ -59,6 +62,7 @@ class Report:
         self._pipelines = pipelines
         self._publisher = publisher
         self._growth = growth
+        self._starting = starting
         self._file = file
         self._started = self._turned = time.monotonic()
         self._reasons: dict[str, str] = {}
@@ -66,6 +70,7 @@ class Report:
         self._is_described = False  # to the broker
         self._marks: tuple[dict[Pipeline, Counted], ...] = ({}, {})  # at the last report, at the one before
         every = min(PROBE_S, settings.health.interval_s)
+        self._told: Usage | None = None
         self._usage = Prober("usage", Meter().look, every)
         self._hardware = Prober("hardware", self._probe_hardware, every)
 
@@ -117,9 +122,18 @@ class Report:
             config=str(self._file.absolute()) if self._file else None,
             state_dir=str(self.state_dir),
             broker=broker,
+            first_results_s=dict(self._starting.first_results),
             info=self._info,
             health=self._health(self._recent_marks()),
         )
+
+    def measured(self) -> MachineHealth | None:
+        """How the machine is doing; None where that has been asked since it was measured. For the main loop."""
+        usage = self._usage.value
+        if usage is None or usage is self._told:
+            return None
+        self._told = usage
+        return self._machine(usage)
 
     def stages(self) -> dict[str, dict[str, Histogram]]:
         """How long each stage of each pipeline took since the start."""
@@ -175,7 +189,7 @@ class Report:
         space, load = disk(self.state_dir), os.getloadavg()
         return MachineHealth(
             load=(round(load[0], 2), round(load[1], 2), round(load[2], 2)),
-            cores=len(os.sched_getaffinity(0)),
+            cores=cores(),
             temperature_c=hardware.temperature_c(),
             throttling=hardware.throttling(),
             disk_bytes=space and space[0],
@@ -203,10 +217,21 @@ class Report:
                     task=model.task,
                     device=model.device,
                     fallback_reason=model.fallback_reason,
+                    cascade=_described(model.second.model) if model.second else None,
                 )
                 for name, model in models.items()
             },
         )
+
+
+def _described(second: Model) -> SecondInfo:
+    return SecondInfo(
+        model=str(second.id),
+        sha256=second.id.sha256,
+        task=second.task,
+        device=second.device,
+        fallback_reason=second.fallback_reason,
+    )
 
 
 def accelerators() -> dict[str, AcceleratorHealth]:

@@ -2,150 +2,27 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from edge_infer import config
-from edge_infer.bundle.manifest import Decode, Prepare
+from edge_infer.analyse.fusion_names import unknown_names
+from edge_infer.analyse.fusion_settings import FusionSettings
 from edge_infer.catalogue.places import meant
 from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.deliver.sink_kind import PluggedSink, SinkKind
 from edge_infer.errors import UnavailableError
 from edge_infer.mqtt.broker import Broker
-from edge_infer.plugins import SINKS, SOURCES, Extension
-from edge_infer.runtime.delegate import DEVICE
-from edge_infer.sources.source_kind import PluggedSource, SourceKind
+from edge_infer.pipeline_settings import ModelSettings, PipelineSettings, PlaceName
+from edge_infer.plugins import SINKS, Extension
 from edge_infer.wire.topics import NAME
 
 CONFIG_PATHS = (Path("edge-infer.yaml"), Path("/etc/edge-infer/config.yaml"))
 
 PipelineName = Annotated[str, Meta(pattern=NAME, examples=["door"])]
-Side = Annotated[int, Meta(ge=16, le=16384)]
 CommandName = Literal["ping", "snapshot", "pause", "resume", "reload", "set", "restart"]
-Fps = Annotated[float, Meta(gt=0.0, le=1000.0)]
-
-
-class CameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="camera"):
-    """A USB or other V4L2 camera."""
-
-    uri: Annotated[
-        str,
-        Meta(description="/dev/video0, or /dev/v4l/by-id/... which stays with the camera", examples=["/dev/video0"]),
-    ]
-    size: Annotated[tuple[Side, Side] | None, Meta(description="width, height to ask the camera for")] = None
-    fps: Annotated[Fps | None, Meta(description="frames per second to ask for, and at most to use")] = None
-    fourcc: Annotated[str, Meta(description="pixel format to ask for, such as MJPG", pattern="^(.{4})?$")] = ""
-
-
-class PiCameraSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="picamera"):
-    """A camera on a Raspberry Pi's ribbon cable, through picamera2."""
-
-    index: Annotated[int, Meta(ge=0, description="as `rpicam-hello --list-cameras` numbers them")] = 0
-    size: Annotated[tuple[Side, Side], Meta(description="width, height")] = (640, 480)
-    fps: Annotated[Fps | None, Meta(description="frames per second to ask for")] = None
-
-
-class StreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="stream"):
-    """A network camera: RTSP, HTTP/MJPEG, UDP."""
-
-    uri: Annotated[str, Meta(description="rtsp://user:password@host/path, http://host/stream.mjpg, ...")]
-    fps: Annotated[Fps | None, Meta(description="frames per second to use at most")] = None
-
-
-class VideoSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="video"):
-    """A video file; no frame is dropped."""
-
-    uri: Path
-    loop: Annotated[bool, Meta(description="start again at the end")] = False
-    pace: Annotated[Literal["fast", "realtime"], Meta(description="as fast as it goes, or at the file's own rate")] = (
-        "fast"
-    )
-
-
-class ImagesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="images"):
-    """A picture, a folder of pictures, or a pattern such as photos/*.jpg; none is dropped."""
-
-    uri: Path
-
-
-class StillSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="still"):
-    """A camera for demonstrations: pans and zooms over one picture."""
-
-    uri: Path
-    size: Annotated[tuple[Side, Side], Meta(description="width, height")] = (640, 480)
-    fps: Fps = 10.0
-    focus: Annotated[
-        tuple[float, float, float, float] | None, Meta(description="x0, y0, x1, y1 in the picture: stays in view")
-    ] = None
-    frames: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="end after so many")] = None
-
-
-SourceSettings: TypeAlias = (
-    CameraSettings | PiCameraSettings | StreamSettings | VideoSettings | ImagesSettings | StillSettings | PluggedSource
-)
-
-
-class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The model of a pipeline."""
-
-    path: Annotated[
-        Path,
-        Meta(
-            description="a bundle folder, a .tflite file, or a name that `edge-infer models list` shows",
-            examples=["models/face-detection"],
-        ),
-    ]
-    device: Annotated[
-        str,
-        Meta(description="auto, cpu, edgetpu[:usb|:pci][:N], or external (see delegate)", pattern=DEVICE),
-    ] = "auto"
-    threads: Annotated[int, Meta(ge=1, le=64, description="CPU threads for one inference")] = 1
-    workers: Annotated[int, Meta(ge=1, le=16, description="inferences at the same time, each with its own model")] = 1
-    runtime: Annotated[
-        Literal["ai_edge_litert", "tflite_runtime"] | None, Meta(description="force one of the two runtimes")
-    ] = None
-    delegate: Annotated[
-        str | None, Meta(description="path of the Edge TPU library, if not the system's; or of an external delegate")
-    ] = None
-    delegate_options: Annotated[dict[str, str], Meta(description="what an external delegate is told")] = {}
-    isolated: Annotated[
-        bool | None,
-        Meta(
-            description="run in a process of its own, which is replaced when it hangs or crashes; default: "
-            "accelerators are, the CPU is not"
-        ),
-    ] = None
-    stand_in: Annotated[
-        bool, Meta(description="while an accelerator cannot, let the CPU do the work, if there is a file for it")
-    ] = True
-    deadline_s: Annotated[
-        Annotated[float, Meta(gt=0.0, le=600.0)] | None,
-        Meta(description="a longer inference of an isolated model is a hang; default: 20 x the usual, at least 1 s"),
-    ] = None
-    labels: Annotated[Path | None, Meta(description="labels file, where the model brings none")] = None
-
-
-class PipelineSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One source, one model, and what is done with its predictions."""
-
-    source: Annotated[SourceSettings, Meta(extra={"more": Extension(SOURCES, SourceKind)})]
-    model: ModelSettings
-    prepare: Prepare = Prepare()
-    decode: Decode = Decode()
-    max_frame_age_s: Annotated[
-        float,
-        Meta(gt=0.0, le=3600.0, description="a live source silent for longer is lost, and older frames are dropped"),
-    ] = 5.0
-    max_still_s: Annotated[
-        Annotated[float, Meta(ge=1.0)] | None,
-        Meta(description="a live source whose picture does not change by a bit for longer is lost: the camera froze"),
-    ] = None
-    snapshot_s: Annotated[
-        Annotated[float, Meta(gt=0.0)] | None,
-        Meta(description="publish a JPEG with the predictions drawn on it, at most this often"),
-    ] = None
 
 
 class DeviceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -255,6 +132,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pipelines: Annotated[
         dict[PipelineName, PipelineSettings], Meta(description="by name, as it stands in topics", min_length=1)
     ]
+    fusions: Annotated[
+        dict[PlaceName, FusionSettings],
+        Meta(description="events made of events of several pipelines, by name, as it stands in topics"),
+    ] = {}
+
+    def __post_init__(self) -> None:
+        if problems := unknown_names(self.fusions, self.pipelines):
+            raise ValueError("; ".join(problems))
 
     def sha256(self) -> str:
         """A digest of what is configured: equal on devices that are configured alike."""
@@ -294,6 +179,12 @@ def load_settings(path: Path) -> Settings:
 
 
 def _with_model(pipeline: PipelineSettings, folder: Path) -> PipelineSettings:
-    """The pipeline, its model called by name where the file in `folder` says that."""
-    path = meant(pipeline.model.path, folder)
-    return msgspec.structs.replace(pipeline, model=msgspec.structs.replace(pipeline.model, path=path))
+    """The pipeline, its models called by name where the file in `folder` says that."""
+    cascade = pipeline.cascade
+    if cascade:
+        cascade = msgspec.structs.replace(cascade, model=_found(cascade.model, folder))
+    return msgspec.structs.replace(pipeline, model=_found(pipeline.model, folder), cascade=cascade)
+
+
+def _found(model: ModelSettings, folder: Path) -> ModelSettings:
+    return msgspec.structs.replace(model, path=meant(model.path, folder))

@@ -1,12 +1,10 @@
 """What pipelines see and say, in a browser: a page of this process, for this machine alone unless asked otherwise."""
 
 import html
-import os
 import secrets
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,13 +14,13 @@ from urllib.parse import quote, unquote
 
 from edge_infer.draw import VIDEO_QUALITY, draw, encode_jpeg
 from edge_infer.errors import UnavailableError
+from edge_infer.flow.priority import give_way
 from edge_infer.types import Frame, Result
 
 LOOPBACK = "127.0.0.1"
 MAX_VIEWERS = 8  # pictures that are looked at; each has a thread
 MOST_FPS = 25.0  # more than eyes need would only cost the model time
 PATIENCE_S = 10.0  # with a browser that does not take what it asked for, and of one with a picture that does not come
-NICE = 10  # the drawing gives way to the model
 BOUNDARY = "picture"
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -152,8 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _all(self, pipeline: str) -> None:
         """One picture after the other, for ever; what came meanwhile is left out."""
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # Linux: of this thread alone
+        give_way()
         self._begin(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         last: Shown | None = None
         while not self._showing.closed:

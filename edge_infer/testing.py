@@ -29,9 +29,10 @@ from edge_infer.types import (
     ModelId,
     Prediction,
     Result,
+    Span,
     Tensors,
 )
-from edge_infer.wire.payloads import WireResult
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.results import to_wire
 
 __all__ = ["FakeRuntime", "check_decoder", "check_runtime", "check_sink", "check_source", "example_results"]
@@ -41,7 +42,7 @@ THREADS, EACH = 3, 10
 
 
 def check_source(open_source: Callable[[], Source]) -> None:
-    """A source that gives at least three frames within its own timeouts."""
+    """A source that gives at least three frames within its own timeouts: pictures, or blocks of samples."""
     before_ns = time.monotonic_ns()
     source = open_source()
     frames = [source.read() for _ in range(FRAMES)]
@@ -55,6 +56,8 @@ def check_source(open_source: Callable[[], Source]) -> None:
         source.live or numbers[-1] < FRAMES + source.skipped.total(),
         f"a file leaves out frames without counting them in `skipped`: numbers {numbers}, {dict(source.skipped)}",
     )
+    for one, other in pairwise(frames):
+        _check_following(one, other)
     shared = any(np.shares_memory(one.data, other.data) for one, other in pairwise(frames))
     _expect(not shared, "frames share memory: the next one changes the last")
     source.close()
@@ -63,16 +66,57 @@ def check_source(open_source: Callable[[], Source]) -> None:
 
 
 def _check_frame(frame: Frame, source: Source, before_ns: int) -> None:
-    data = frame.data
-    _expect(
-        data.dtype == np.uint8 and data.ndim == 3 and data.shape[2] == 3 and 0 not in data.shape,
-        f"a frame is {data.shape} {data.dtype}, expected (height, width, 3) uint8",
-    )
+    data, span = frame.data, frame.span
+    if span is None:
+        _expect(
+            data.dtype == np.uint8 and data.ndim == 3 and data.shape[2] == 3 and 0 not in data.shape,
+            f"a frame is {data.shape} {data.dtype}, expected (height, width, 3) uint8",
+        )
+    else:
+        _check_block(data, span)
     _expect(frame.source == source.name, f"a frame is of '{frame.source}', its source is '{source.name}'")
     _expect(
         source.live or before_ns <= frame.captured_ns, f"frame {frame.number} is dated before the source was opened"
     )
     _expect(frame.captured_ns <= time.monotonic_ns(), f"frame {frame.number} is dated in the future")
+
+
+def _check_block(data: Array, span: Span) -> None:
+    expected = (span.samples, len(span.channels))
+    _expect(
+        data.dtype == np.float32 and data.shape == expected and 0 not in expected,
+        f"a block of samples is {data.shape} {data.dtype}, its span says {expected} float32",
+    )
+    _expect(span.start >= 0 and span.rate_hz >= 0, f"a block begins at sample {span.start}, at {span.rate_hz} Hz")
+    _expect(
+        span.rate_hz or span.samples == 1,
+        f"a block of {span.samples} rows without a rate: rows that come when they come are one a block, with its time",
+    )
+    _expect(len(span.units) in (0, len(span.channels)), f"{len(span.units)} units for {len(span.channels)} channels")
+    _expect(len(set(span.channels)) == len(span.channels), f"channels have the same name: {', '.join(span.channels)}")
+
+
+def _check_following(one: Frame, other: Frame) -> None:
+    """Two frames, one after the other."""
+    _expect((one.media_s is None) == (other.media_s is None), "only some frames say where they stand in a recording")
+    _expect(
+        one.media_s is None or other.media_s is None or one.media_s <= other.media_s,
+        f"media_s goes backwards: {one.media_s}, then {other.media_s}",
+    )
+    _expect((one.span is None) == (other.span is None), "some frames are pictures, others samples")
+    if one.span is None or other.span is None:
+        return
+    same = (one.span.rate_hz, one.span.channels, one.span.units) == (
+        other.span.rate_hz,
+        other.span.channels,
+        other.span.units,
+    )
+    _expect(same, f"rate, channels or units change: {one.span}, then {other.span}")
+    _expect(
+        other.span.start >= one.span.end or other.span.start < one.span.start,
+        f"blocks overlap: samples {one.span.start} to {one.span.end}, then from {other.span.start} on "
+        "(a source that begins anew counts from 0 again)",
+    )
 
 
 def _is_over(source: Source) -> bool:

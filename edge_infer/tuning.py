@@ -9,11 +9,13 @@ from edge_infer.bundle.manifest import Decode
 from edge_infer.config import from_options
 from edge_infer.config.words import did_you_mean
 from edge_infer.errors import UsageError
-from edge_infer.settings import PiCameraSettings, PipelineSettings, Settings
+from edge_infer.pipeline_settings import PipelineSettings
+from edge_infer.settings import Settings
+from edge_infer.sources.settings import PiCameraSettings
 
 DECODE = ("min_score", "max_results", "top_k", "iou", "allow", "deny")
 WHOLE = ("max_frame_age_s", "snapshot_s")
-LIVE = ("health", "supervise", "commands", "pipelines")  # sections of the file
+LIVE = ("health", "supervise", "commands", "pipelines", "fusions")  # sections of the file
 NAMES = (*DECODE, "fps", *WHOLE)
 
 
