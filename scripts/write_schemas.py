@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 
 from edge_infer.wire import payloads as p
+from edge_infer.wire.events import WireEvent
+from edge_infer.wire.result_payloads import WireResult
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/schemas"
 MESSAGES: dict[str, Any] = {
-    "results": p.Envelope[p.WireResult],
-    "latest": p.Latest[p.WireResult],
+    "results": p.Envelope[WireResult],
+    "events": p.Envelope[WireEvent],
+    "latest": p.Latest[WireResult],
     "gaps": p.Gaps,
     "ack": p.Ack,
     "collector": p.CollectorStatus,

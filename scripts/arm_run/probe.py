@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_infer.bundle.bundle import open_bundle
 from edge_infer.golden import golden_problems
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.runtime.libraries import find_library
 from edge_infer.sources.images import read_image
 

@@ -16,7 +16,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.sources.images import read_image
 from edge_infer.tools.batch.rows import row_of
 

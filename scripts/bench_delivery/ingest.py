@@ -32,7 +32,8 @@ from edge_infer.collector.service import Collector
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Message, connect
 from edge_infer.tools.local_broker import find_mosquitto, free_port
-from edge_infer.wire.payloads import Envelope, WireDetection, WireResult
+from edge_infer.wire.payloads import Envelope
+from edge_infer.wire.result_payloads import WireDetection, WireResult
 from edge_infer.wire.topics import Kind, Topics
 
 ROUNDS = 3

@@ -1,0 +1,1 @@
+"""How well `edge-infer fit anomaly` tells the normal from what is not, and what that costs."""

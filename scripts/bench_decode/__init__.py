@@ -1,0 +1,1 @@
+"""What decoding costs, warm and cold, for each kind of model."""

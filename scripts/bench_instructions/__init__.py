@@ -1,0 +1,1 @@
+"""How many instructions a frame takes, by stage."""

@@ -1,0 +1,1 @@
+"""How well speech and wake words are found in noise."""

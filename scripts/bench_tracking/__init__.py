@@ -1,0 +1,1 @@
+"""Trackers on scenes whose truth is known."""
