@@ -14,7 +14,7 @@ from edge_infer.errors import UnavailableError
 from edge_infer.settings import sample
 from edge_infer.tools import install as installing
 from edge_infer.tools import install_pieces
-from edge_infer.tools.install import Target, install, uninstall
+from edge_infer.tools.install import Target, compiled, install, uninstall
 from edge_infer.tools.install_pieces import PLACES, program, unseen
 
 needs_systemctl = pytest.mark.skipif(shutil.which("systemctl") is None, reason="needs systemd: apt install systemd")
@@ -214,3 +214,19 @@ def test_a_wheel_carries_the_files(tmp_path: Path) -> None:
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, REPOSITORY], check=True, timeout=100)
     with zipfile.ZipFile(next(tmp_path.glob("edge_infer-*.whl"))) as wheel:
         assert {f"edge_infer/systemd/{name}" for name in PLACES} <= set(wheel.namelist())
+
+
+def test_the_package_gets_its_bytecode_once(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    module = tmp_path / "package/module.py"
+    module.write_text("X = 1\n")
+    assert compiled(tmp_path / "package", dry_run=True).startswith("would compile")
+    assert not (tmp_path / "package/__pycache__").exists()
+    assert compiled(tmp_path / "package").startswith("compiled ")
+    (bytecode,) = (tmp_path / "package/__pycache__").iterdir()
+    before = bytecode.stat().st_mtime_ns
+    assert compiled(tmp_path / "package").startswith("compiled ")
+    assert bytecode.stat().st_mtime_ns == before
+    module.write_text("this is no Python\n")
+    os.utime(module, (0, 0))  # bytecode knows the second in which its source was written
+    assert compiled(tmp_path / "package").startswith("skipped ")
