@@ -55,6 +55,11 @@ class Mosquitto:
             self._process.wait(10.0)
             self._process = None
 
+    def reload(self) -> None:
+        """Read its ACL anew; connections stay."""
+        assert self._process
+        self._process.send_signal(signal.SIGHUP)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """It is there but does nothing: what a half-open connection looks like."""

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from waiting import DEADLINE, until
 
+from edge_infer.engine import Said, finished
 from edge_infer.pipeline import Pipeline
 from edge_infer.sources.source import BaseSource, EndOfStream, clocks
 from edge_infer.types import Frame, ModelId, Result, Tensors
@@ -57,6 +58,8 @@ class ScriptedModel:
     id = ModelId("scripted", "1", "00")
     task = "tensors"
     device = "fake"
+    wanted = None
+    input_bytes = 72
 
     def __init__(
         self,
@@ -70,6 +73,12 @@ class ScriptedModel:
         self.limit_s: float | None = None
         self.closed = False
         self._act = act
+
+    def preparer(self, buffers: int) -> None:
+        return None
+
+    def ask(self, frame: Frame, prepared: None = None) -> Said:
+        return finished(self.predict(frame))
 
     def predict(self, frame: Frame) -> Result:
         started = time.perf_counter()

@@ -22,6 +22,7 @@ from edge_infer.deliver.limits import OutboxSettings
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.types import Result
 from edge_infer.wire import payloads as p
+from edge_infer.wire.result_payloads import WireResult
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -59,7 +60,7 @@ def kind_of(message: dict[str, Any]) -> Any:
     """The type of a message, by its schema; results and answers carry none."""
     if "schema" in message:
         return MESSAGES[message["schema"]]
-    return p.WireResult if "frame" in message else p.Response
+    return WireResult if "frame" in message else p.Response
 
 
 def is_complete(message: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from fake_tpu import FakeTpu
 
 from edge_infer.errors import DelegateError, ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 
 BOTH = "mobilenet_v1_0.25_128_quant.tflite"  # its twin lies beside it
 TWIN = "mobilenet_v1_0.25_128_quant_edgetpu.tflite"

@@ -10,7 +10,8 @@ from fake_tpu import CRASHES, FakeTpu, files_and_memory, owners
 from waiting import until
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
-from edge_infer.model import Model, load
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.runtime.isolated import generation, quarantine
 from edge_infer.runtime.isolated.unit import Unit
 from edge_infer.runtime.pool import accelerators
@@ -236,7 +237,7 @@ def test_after_500_faults_in_a_row_nothing_is_left_and_no_answer_went_astray(
     faults = 500
     monkeypatch.setattr(quarantine, "PAUSES_S", (0.0,))
     monkeypatch.setattr(quarantine, "REST_S", 0.0)
-    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_S", 0.1)
+    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_S", 0.25)
     monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_P99S", 0.0)
     tpu.fail("abort")
     with pytest.raises(DelegateError):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tflite_writer import ADD, Graph, Op, Tensor, model_bytes
 
-from edge_infer.model import load
+from edge_infer.loading import load
 
 SHAPE = (1, 1, 1, 1)
 

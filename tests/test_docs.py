@@ -18,6 +18,7 @@ from edge_infer.settings import Settings, sample
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUN = ["README.md", "docs/library.md", "docs/accelerators.md", "docs/cascades.md", "docs/gates.md"]
 MODULES = Path(config.__file__).parents[1]
 
 
@@ -53,7 +54,7 @@ def parts(info: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
     return [info, *nested, *(one for one in inner if isinstance(one, msgspec.inspect.StructType))]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/library.md", "docs/accelerators.md"])
+@pytest.mark.parametrize("document", RUN)
 def test_each_python_block_runs(document: str, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(ROOT / document, "python")):
         script = tmp_path / f"block{number}.py"

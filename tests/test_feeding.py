@@ -13,7 +13,8 @@ from edge_infer.cli.main import main
 from edge_infer.draw import save
 from edge_infer.errors import ModelError
 from edge_infer.feeding import Feeder, find_state, input_shapes
-from edge_infer.model import Model, load
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.prepare.image import ImageOptions
 from edge_infer.types import Frame, TensorSpec
 

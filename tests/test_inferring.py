@@ -9,7 +9,7 @@ import pytest
 from scripted import Harness, ScriptedModel, ScriptedSource, Step, first
 from waiting import DEADLINE, until
 
-from edge_infer import inferring
+from edge_infer import answering, inferring
 from edge_infer.errors import DelegateError, DelegateTimeoutError, StalledError
 from edge_infer.inferring import Patience
 from edge_infer.settings import SuperviseSettings
@@ -55,6 +55,7 @@ def test_a_model_that_hangs_is_loaded_anew_and_its_late_answer_is_nobodys(caplog
     models = [hanging(released, 3), ScriptedModel()]
     harness = Harness(ScriptedSource(range(10), live=False), first(lambda: models[0], lambda: models[1]))
     began = time.monotonic()
+    harness.pipeline.supervise(0, IMPATIENT)
     harness.pipeline.start()
     supervised(harness, lambda: harness.pipeline.ended)
     assert sorted(harness.numbers) == list(range(10))  # one result each
@@ -74,6 +75,7 @@ def test_a_model_that_hangs_is_loaded_anew_and_its_late_answer_is_nobodys(caplog
 
 def test_the_other_workers_go_on_while_one_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inferring, "LOAD_S", 0.25)  # it may be the first frame of that worker
+    monkeypatch.setattr(answering, "HOLD_S", 0.02)
     released, end = threading.Event(), threading.Event()
     hung: list[int] = []
 
@@ -171,7 +173,7 @@ def test_a_frame_that_is_with_the_model_at_the_end_gets_a_result() -> None:
 
 
 def test_a_result_that_nobody_takes_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inferring, "PUBLISH_S", 0.25)
+    monkeypatch.setattr(answering, "PUBLISH_S", 0.25)
     released, end = threading.Event(), threading.Event()
     harness = Harness(live(end))
     harness.pipeline._publish = lambda _result, _pipeline: released.wait(DEADLINE)

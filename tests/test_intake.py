@@ -27,7 +27,7 @@ def rest_of(intake: Intake, timeout: float = 0.01) -> list[int]:
         while True:
             taken = intake.take(timeout)
             if taken:
-                numbers.append(taken.number)
+                numbers.append(taken.frame.number)
     except Closed:
         return numbers
 
@@ -45,7 +45,7 @@ def test_of_a_file_every_frame_is_taken() -> None:
         target=lambda: (intake.feed(ScriptedSource(range(30), live=False), threading.Event()), intake.close())
     )
     thread.start()
-    numbers = [intake.take(DEADLINE).number for _ in range(30)]
+    numbers = [intake.take(DEADLINE).frame.number for _ in range(30)]
     thread.join(DEADLINE)
     assert numbers == list(range(30))
     assert intake.drops == {}

@@ -10,7 +10,7 @@ import pytest
 from edge_infer.bundle.model_file import read_model
 from edge_infer.decode.nms import iou
 from edge_infer.errors import InputError, ModelError, UnavailableError, UsageError
-from edge_infer.model import load
+from edge_infer.loading import load
 from edge_infer.runtime.libraries import find_library
 
 SSD = "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite"
@@ -131,15 +131,15 @@ def test_an_op_that_nobody_has_is_a_clear_error(models: Path) -> None:
     assert caught.value.exit_code == 65
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("yamnet_audio_classifier_with_metadata.tflite", "a picture needs"),
-    ],
-)
-def test_a_model_for_something_else_says_what_is_missing(models: Path, name: str, message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        load(models / name)
+@pytest.mark.parametrize("called_with", ["cat.bmp", "speech.wav"])
+def test_a_model_of_samples_cannot_be_called_and_says_what_takes_its_place(
+    models: Path, inputs: Path, called_with: str
+) -> None:
+    with (
+        load(models / "yamnet_audio_classifier_with_metadata.tflite") as model,
+        pytest.raises(InputError, match=r"takes windows of 15600 samples: .* stream\(open_source\('x\.wav'\), model\)"),
+    ):
+        model(inputs / called_with)
 
 
 def test_raw_outputs_can_be_asked_for(models: Path, inputs: Path) -> None:

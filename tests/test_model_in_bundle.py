@@ -6,7 +6,7 @@ import pytest
 from fake_tpu import FakeTpu
 
 from edge_infer.errors import ModelError
-from edge_infer.model import load
+from edge_infer.loading import load
 
 BOTH = "mobilenet_v1_0.25_128_quant.tflite"
 TWIN = "mobilenet_v1_0.25_128_quant_edgetpu.tflite"

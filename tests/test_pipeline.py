@@ -5,6 +5,7 @@ import pytest
 from scripted import Harness, ScriptedModel, ScriptedSource, Step, fail, first, frame
 from waiting import DEADLINE, until
 
+from edge_infer.ahead import MOST_AHEAD
 from edge_infer.errors import InputError, SourceError, UnavailableError
 from edge_infer.sources.source import BaseSource
 from edge_infer.types import Frame
@@ -150,12 +151,12 @@ def test_what_the_source_has_given_is_worked_through_when_it_is_stopped() -> Non
     harness = Harness(ScriptedSource(range(1000), live=False), ScriptedModel(act))
     harness.pipeline.start()
     assert busy.wait(DEADLINE)
-    until(lambda: harness.pipeline.intake.frames == 3)  # with the model, in the mailbox, before it
+    until(lambda: harness.pipeline.intake.frames == MOST_AHEAD + 2)  # with the model, in the mailbox, before it
     harness.pipeline.stop()
     until(lambda: not harness.pipeline._source.alive)
     go_on.set()
     assert harness.pipeline.join(DEADLINE)
-    assert harness.numbers == [0, 1]
+    assert harness.numbers == list(range(MOST_AHEAD + 1))
     assert harness.drops == {"stopped": 1}
     harness.assert_counts_add_up()
 

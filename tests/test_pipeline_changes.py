@@ -65,7 +65,7 @@ def test_a_model_that_does_not_load_changes_nothing() -> None:
     with pytest.raises(ModelError, match="no such class"):
         harness.pipeline.exchange_model(fail)
     spare.device, spare.fallback_reason = "cpu", "the Edge TPU is in use"
-    with pytest.raises(DelegateError, match="door would leave fake: the Edge TPU is in use"):
+    with pytest.raises(DelegateError, match="it would leave fake: the Edge TPU is in use"):
         harness.pipeline.exchange_model(lambda: spare)
     assert spare.closed
     end.set()

@@ -16,7 +16,7 @@ from edge_infer import recording
 from edge_infer.errors import UnavailableError, UsageError
 from edge_infer.recording import Film, Recording
 from edge_infer.sources.video import VideoSource
-from edge_infer.types import Frame, ModelId, Result
+from edge_infer.types import Frame, ModelId, Result, Span
 
 
 def live(number: int, at_ms: int, level: int = 90, size: tuple[int, int] = (320, 240)) -> Frame:
@@ -53,6 +53,17 @@ def test_a_video_keeps_every_frame_and_its_own_times_however_fast_it_was_read(tm
         film("door", frame, nothing(frame))
     film.close()
     assert [at for at, _ in shown(tmp_path / "a.mkv")] == pytest.approx([250 * n for n in range(len(frames))], abs=1)
+
+
+def test_samples_are_recorded_as_plots_at_their_own_times(tmp_path: Path) -> None:
+    film = Recording(tmp_path / "a.mkv", ["wrist"])
+    for number in range(3):
+        span = Span(number * 50, 100, 10.0, ("x", "y"), ("g", "g"))
+        samples = np.full((100, 2), number, np.float32)
+        frame = Frame("rows", number, samples, 1e9, 0, "rows.csv", span, media_s=9.9 + 5 * number)
+        take_all(film, frame, pipeline="wrist")
+    film.close()
+    assert [at for at, _ in shown(tmp_path / "a.mkv")] == pytest.approx([0, 5000, 10000], abs=1)
 
 
 def test_pictures_of_a_folder_have_a_second_each_and_become_as_large_as_the_first(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from tflite_writer import ADD, Graph, Op, Tensor, model_bytes
 from edge_infer.bundle.manifest import Decode, Prepare
 from edge_infer.cli.main import main
 from edge_infer.errors import ModelError, UsageError
+from edge_infer.pipeline_settings import ModelSettings, PipelineSettings
 from edge_infer.registry import load_model, open_source, source_settings
-from edge_infer.settings import CameraSettings, ModelSettings, PipelineSettings, StreamSettings
+from edge_infer.sources.settings import CameraSettings, StreamSettings
 
 BUNDLE = Path(__file__).resolve().parents[1] / "models/face-detection"
 SAMPLE = BUNDLE / "sample.jpg"

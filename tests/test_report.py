@@ -9,9 +9,11 @@ from waiting import until
 
 from edge_infer import config, report
 from edge_infer.health.growth import Growth
+from edge_infer.pipeline_settings import PipelineSettings
 from edge_infer.pipelines import Pipelines
 from edge_infer.report import Report
-from edge_infer.settings import PipelineSettings, Settings
+from edge_infer.settings import Settings
+from edge_infer.starting import Starting
 
 MODEL = Path(__file__).resolve().parents[1] / "models/face-detection"
 CONFIGURATION = f"""version: 1
@@ -32,13 +34,13 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def pipelines(settings: Settings) -> Pipelines:
-    return Pipelines(settings.pipelines, lambda *_: None, lambda *_: None)
+    return Pipelines(settings.pipelines, lambda *_: None, lambda *_: None, lambda *_: None)
 
 
 @pytest.fixture
 def told(settings: Settings, pipelines: Pipelines) -> Iterator[Report]:
     """A report of pipelines that run."""
-    made = Report(settings, pipelines, None, Growth(), Path("c.yaml"))
+    made = Report(settings, pipelines, None, Growth(), Starting(()), Path("c.yaml"))
     made.start()
     pipelines.start()
     until(lambda: pipelines.results >= 5, what="results")
@@ -48,7 +50,7 @@ def told(settings: Settings, pipelines: Pipelines) -> Iterator[Report]:
 
 
 def test_it_can_be_asked_before_anything_has_begun(settings: Settings, pipelines: Pipelines, tmp_path: Path) -> None:
-    status = Report(settings, pipelines, None, Growth()).status()
+    status = Report(settings, pipelines, None, Growth(), Starting(())).status()
     assert (status.state, status.config, status.state_dir) == ("online", None, str(tmp_path / "state"))
     assert status.health.pipelines["door"].results == 0
     assert status.health.machine.cpu_percent is status.health.machine.disk_bytes is None

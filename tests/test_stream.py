@@ -5,7 +5,7 @@ from scripted import ScriptedModel, ScriptedSource
 from waiting import DEADLINE
 
 from edge_infer.errors import InputError, SourceError
-from edge_infer.pipeline import stream
+from edge_infer.streaming import stream
 from edge_infer.types import Frame
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left_behind")

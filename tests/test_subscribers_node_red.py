@@ -17,7 +17,8 @@ from subscribers import DOCS, TALKATIVE, a_face, needs, with_a_gap
 from waiting import until
 
 from edge_infer.tools.local_broker import free_port
-from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage, WireResult
+from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.results import to_wire
 
 FLOW: list[dict[str, Any]] = json.loads((DOCS / "node-red-flow.json").read_text())

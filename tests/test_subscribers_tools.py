@@ -13,7 +13,8 @@ from broker import Mosquitto, Subscriber
 from subscribers import a_face, blocks, porch
 from waiting import until
 
-from edge_infer.wire.payloads import Envelope, WireResult
+from edge_infer.wire.payloads import Envelope
+from edge_infer.wire.result_payloads import WireResult
 from edge_infer.wire.results import to_wire
 
 

@@ -9,16 +9,9 @@ from msgspec.structs import replace
 from edge_infer.bundle.manifest import Decode
 from edge_infer.errors import UsageError
 from edge_infer.mqtt.broker import Broker
-from edge_infer.settings import (
-    CameraSettings,
-    CommandSettings,
-    DeviceSettings,
-    HealthSettings,
-    ModelSettings,
-    PipelineSettings,
-    Settings,
-    VideoSettings,
-)
+from edge_infer.pipeline_settings import ModelSettings, PipelineSettings
+from edge_infer.settings import CommandSettings, DeviceSettings, HealthSettings, Settings
+from edge_infer.sources.settings import CameraSettings, VideoSettings
 from edge_infer.tuning import NAMES, live_part, tuned, values
 
 DOOR = PipelineSettings(

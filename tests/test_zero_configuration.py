@@ -10,7 +10,8 @@ import pytest
 from tflite_writer import write_answers
 
 from edge_infer.errors import ModelError
-from edge_infer.model import Model, load
+from edge_infer.loading import load
+from edge_infer.model import Model
 from edge_infer.types import Result
 
 GREY = np.full((100, 100, 3), 127, np.uint8)

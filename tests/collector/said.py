@@ -17,7 +17,8 @@ from edge_infer.collector.arrivals import (
     Rows,
     Stored,
 )
-from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage, WireDetection, WireResult
+from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage
+from edge_infer.wire.result_payloads import WireDetection, WireResult
 
 ROOT = "edge/v1"
 

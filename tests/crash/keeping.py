@@ -6,10 +6,12 @@ from typing import Any
 
 from broker import Mosquitto, Subscriber
 from chaos_run.device import a_result
+from mqtt_proxy import Proxy
 from waiting import until
 
 from edge_infer import MqttPublisher
 from edge_infer.deliver.limits import OutboxSettings
+from edge_infer.tools.local_broker import free_port
 from edge_infer.wire.payloads import OutboxHealth
 from edge_infer.wire.ranges import Ranges
 
@@ -19,9 +21,15 @@ class Keeping:
 
     def __init__(self, folder: Path, state: Path, **limits: Any) -> None:
         self.broker = Mosquitto(folder)
+        self.port = free_port()
         settings = OutboxSettings(**{"min_free_bytes": 0, "commit_s": 0.1} | limits)
         self.publisher = MqttPublisher(
-            self.broker.url, device="porch", state_dir=state, outbox=settings, ack="broker", backlog_per_s=1e6
+            f"mqtt://127.0.0.1:{self.port}",
+            device="porch",
+            state_dir=state,
+            outbox=settings,
+            ack="broker",
+            backlog_per_s=1e6,
         )
         self.publisher.start()
 
@@ -54,7 +62,11 @@ class Keeping:
     def deliver(self) -> tuple[Ranges, Ranges]:
         """The broker is back: the numbers that arrived, and those in gaps, when the device has told all and ended."""
         stored, given_up = Ranges(), Ranges()
-        with self.broker, Subscriber(self.broker.port, "edge/v1/porch/#") as subscriber:
+        with (
+            self.broker,
+            Subscriber(self.broker.port, "edge/v1/porch/#") as subscriber,
+            Proxy(self.broker.port, at=self.port),  # only now: who subscribes later would miss something
+        ):
             assert self.publisher.close(60.0) == 0
             until(lambda: "offline" in subscriber.states(), what="the goodbye")
             for envelope in subscriber.envelopes():

@@ -15,10 +15,11 @@ import edge_infer
 from edge_infer.errors import ConfigError, UsageError
 from edge_infer.registry import make_sinks, open_source
 from edge_infer.settings import load_settings
+from edge_infer.sources.windows import Windows
 from edge_infer.testing import check_decoder, check_sink, check_source
 from edge_infer.tuning import tuned
-from edge_infer.types import Geometry, TensorSpec
-from edge_infer.wire.payloads import WireResult
+from edge_infer.types import Geometry, TensorSpec, Wanted
+from edge_infer.wire.result_payloads import WireResult
 
 MODEL = Path(__file__).resolve().parents[2] / "models/face-detection"
 CONFIG = f"""
@@ -46,6 +47,14 @@ def results(folder: Path) -> list[WireResult]:
 @pytest.mark.usefixtures("_installed")
 def test_its_source_is_one() -> None:
     check_source(lambda: open_source("pattern:bars", frames=5))
+
+
+@pytest.mark.usefixtures("_installed")
+def test_its_source_of_samples_is_one_and_gives_windows() -> None:
+    check_source(lambda: open_source("pendulum:", rate_hz=50))
+    with open_source("pendulum:", seconds=3.5) as source:
+        windows = list(Windows(source, Wanted(samples=10, hop=5, rate_hz=10.0, channels=2)))
+    assert [window.span.start for window in windows if window.span] == [0, 5, 10, 15, 20, 25]
 
 
 @pytest.mark.usefixtures("_installed")
@@ -130,7 +139,7 @@ def test_a_kind_that_nobody_brings_is_told_with_all_that_there_are(tmp_path: Pat
         load_settings(tmp_path / "config.yaml")
     sink, source = (problem.message for problem in caught.value.problems)
     assert "expected one of camera, picamera," in source
-    assert "pattern, found the text 'patern', did you mean 'pattern'?" in source
+    assert "pattern, pendulum, found the text 'patern', did you mean 'pattern'?" in source
     assert sink == "sinks[0].kind: expected files, found the text 'x'"
 
 

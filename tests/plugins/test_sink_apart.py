@@ -14,9 +14,10 @@ from edge_infer.errors import TransientError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.settings import load_settings
 from edge_infer.testing import example_results
-from edge_infer.types import Result
+from edge_infer.types import Event, Result
 
 RESULT = example_results()[0]
+EVENT = Event("1", "start", "object", "person", 0.0, 0, 0.0)
 
 
 class Scripted:
@@ -78,6 +79,27 @@ def test_results_come_in_order_with_their_pipeline(made: list[tuple[Scripted, Si
     assert [result.number for result, _ in sink.taken] == [0, 1, 2, 3]
     assert {pipeline for _, pipeline in sink.taken} == {"door"}
     assert sink.closed == 1
+
+
+def test_events_go_to_a_sink_that_takes_them_in_order_with_results() -> None:
+    class Both(Scripted):
+        def publish_event(self, event: Event, pipeline: str) -> int:
+            return self.publish(event, pipeline)  # type: ignore[arg-type]
+
+    sink = Both()
+    around = SinkApart("mine", sink.open)
+    around.publish(RESULT, "door")
+    around.publish_event(EVENT, "door")
+    assert around.close() == 0
+    assert sink.taken == [(RESULT, "door"), (EVENT, "door")]
+
+
+def test_events_are_no_loss_for_a_sink_that_takes_results_alone(made: list[tuple[Scripted, SinkApart]]) -> None:
+    sink, around = make(made)
+    around.publish_event(EVENT, "door")
+    around.publish(RESULT, "door")
+    assert around.close() == 0
+    assert sink.taken == [(RESULT, "door")]
 
 
 def test_a_result_that_is_refused_is_counted_and_the_next_one_comes(made: list[tuple[Scripted, SinkApart]]) -> None:

@@ -151,10 +151,9 @@ def test_a_broker_that_lets_us_connect_but_not_publish_is_named_and_costs_nothin
         named = [record.levelno for record in caplog.records if "refuses" in record.message]
         assert set(named) == {logging.ERROR}
         assert publisher.health().acknowledged == 0
-        broker.kill()
-        (tmp_path / "acl").write_text("topic readwrite #\n")
-        broker.start()
         with Subscriber(broker.port) as subscriber:
+            (tmp_path / "acl").write_text("topic readwrite #\n")
+            broker.reload()
             until(lambda: publisher.health().acknowledged == 100, 60.0, "all of it")
             until(lambda: set(subscriber.seqs()) >= set(range(1, 101)), what="the last of them")
 

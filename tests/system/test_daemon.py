@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from command import START_S, Daemon, run
 from waiting import until
 
 from edge_infer.flow.signals import TWICE_S
-from edge_infer.wire.payloads import Envelope, Health, Info, Latest, StatusMessage, WireResult
+from edge_infer.wire.payloads import Envelope, Health, Info, Latest, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 
 Configure = Callable[..., Path]
 
@@ -205,11 +207,13 @@ def test_a_reader_of_stdout_that_does_not_read_does_not_hold_up_the_end(
         f"    source: {{kind: still, uri: {picture}, fps: 500, size: [16, 16]}}\n"
         f"    model: {{path: {model}, device: cpu}}\n    decode: {{kind: tensors}}\n"
     )
-    with Daemon(tmp_path, "--config", config, stdout=subprocess.PIPE) as daemon:
-        daemon.says("started")
-        pipe = daemon.process.stdout
-        assert pipe
-        size = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)  # less than one line
+    out, into = os.pipe()
+    size = fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 4096)  # less than one line
+    with (
+        os.fdopen(out, "rb") as pipe,
+        os.fdopen(into, "wb") as end,
+        Daemon(tmp_path, "--config", config, stdout=end) as daemon,
+    ):
         until(lambda: waiting_in(pipe) == size, START_S, "a full pipe")
         daemon.signal(signal.SIGTERM)
         assert daemon.ends(6.0) == 0

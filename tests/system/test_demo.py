@@ -29,7 +29,7 @@ def test_the_demo_finds_the_face_where_it_is_and_loses_nothing(tmp_path: Path) -
     assert ran.returncode == 0, ran.stderr
     summary = json.loads(ran.stdout.splitlines()[-1])
     assert set(summary) == {"published", "received", "lost", "fps", "p95_ms", "iou_mean", "rows", "missing", "double"}
-    assert summary["published"] == summary["received"] == summary["rows"] >= 30
+    assert summary["published"] == summary["received"] == summary["rows"] >= 10
     assert summary["missing"] == summary["double"] == 0
     assert summary["lost"] == 0
     assert summary["iou_mean"] >= 0.5

@@ -54,9 +54,15 @@ def works(status: dict[str, Any]) -> bool:
     return all(pipeline["results"] and pipeline["stages_ms"] for pipeline in pipelines)
 
 
+def is_measured(status: dict[str, Any]) -> bool:
+    """Both threads that measure the machine have answered."""
+    machine = status["health"]["machine"]
+    return bool(machine["memory_bytes"] and machine["disk_bytes"])
+
+
 def test_a_daemon_that_works_is_shown_on_one_screen(tmp_path: Path, configure: Configure, mosquitto: Mosquitto) -> None:
     with Daemon(tmp_path, "--config", configure(f"mqtt: {{url: '{mosquitto.url}'}}")) as daemon:
-        status = answers(tmp_path, lambda s: works(s) and s["broker"]["connected"], "results")
+        status = answers(tmp_path, lambda s: works(s) and s["broker"]["connected"] and is_measured(s), "results")
         code, same = asked(tmp_path)
         shown = run("status", "--state-dir", "state", cwd=tmp_path)
         named = run("status", "--config", "config.yaml", cwd=tmp_path)
@@ -65,6 +71,9 @@ def test_a_daemon_that_works_is_shown_on_one_screen(tmp_path: Path, configure: C
     assert status["pid"] == same["pid"] == daemon.process.pid
     assert status["config"] == str(tmp_path / "config.yaml")
     assert status["state_dir"] == str(tmp_path / "state")
+    stages = dict(same["first_results_s"]["door"])
+    assert stages["program"] > 0
+    assert stages.pop("total") == pytest.approx(sum(stages.values()), abs=0.01)
     health = same["health"]
     assert {"capture", "wait", "prepare", "infer", "decode", "publish", "total"} == set(
         health["pipelines"]["door"]["stages_ms"]
@@ -143,14 +152,19 @@ def test_a_main_loop_that_hangs_is_told_and_since_when(tmp_path: Path, configure
         fill(writer)  # nobody reads the log any more: whoever writes into it waits for ever
         process.send_signal(signal.SIGHUP)  # which the main loop logs
         status = answers(tmp_path, lambda s: s["state"] == "stalled", "the hang")
-        later = answers(tmp_path, lambda s: s["stalled_s"] > status["stalled_s"], "it to last")
+        results = status["health"]["pipelines"]["door"]["results"]
+
+        def lasts(later: dict[str, Any]) -> bool:
+            goes_on = later["health"]["pipelines"]["door"]["results"] > results
+            return goes_on and later["stalled_s"] > status["stalled_s"]
+
+        answers(tmp_path, lasts, "it to last, and the rest to go on")
         shown = run("status", "--state-dir", "state", cwd=tmp_path)
     finally:
         process.kill()
         process.wait(10.0)
         os.close(reader)
         os.close(writer)
-    assert later["health"]["pipelines"]["door"]["results"] > status["health"]["pipelines"]["door"]["results"]
     assert "! the main loop has not turned for" in shown.stdout
     assert shown.returncode == 75
 

@@ -15,7 +15,8 @@ from waiting import until
 from edge_infer.mqtt.broker import Broker
 from edge_infer.mqtt.link import Message
 from edge_infer.tools.watch import Watch
-from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage, WireResult
+from edge_infer.wire.payloads import Envelope, Gap, Gaps, StatusMessage
+from edge_infer.wire.result_payloads import WireResult
 
 PORCH = "edge/v1/porch"
 Configure = Callable[..., Path]
@@ -141,6 +142,7 @@ def test_watching_for_a_time_gives_one_summary_a_device(mosquitto: Mosquitto) ->
         "lost": 2,
         "evicted": 0,
         "duplicates": 0,
+        "events": {},
     }
 
 
