@@ -1,5 +1,6 @@
-"""A source, a decoder and a sink for edge_infer: the least that each needs."""
+"""Sources, a decoder and a sink for edge_infer: the least that each needs."""
 
+import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge_infer.deliver.sink_kind import PluggedSink, SinkKind
 from edge_infer.kinds.kind import Kind, Recipe, Shape
 from edge_infer.sources.source import BaseSource, EndOfStream, clocks
 from edge_infer.sources.source_kind import PluggedSource, SourceKind
-from edge_infer.types import Array, Frame, Geometry, Measurements, Result, TensorSpec
+from edge_infer.types import Array, Frame, Geometry, Measurements, Result, Span, TensorSpec
 from edge_infer.wire.results import to_wire
 
 
@@ -50,6 +51,41 @@ class PatternSource(BaseSource):
 
 
 PATTERN = SourceKind(PatternSettings, PatternSource)
+
+
+# A source of samples: `source: {kind: pendulum, rate_hz: 50}`, or open_source("pendulum:", rate_hz=50)
+class PendulumSettings(PluggedSource, frozen=True, kw_only=True, tag="pendulum"):
+    """Readings of a pendulum that is not there."""
+
+    rate_hz: Annotated[float, Meta(gt=0.0, description="readings a second")] = 10.0
+    seconds: Annotated[float, Meta(gt=0.0, description="end after so many")] = 20.0
+
+
+class PendulumSource(BaseSource):
+    """A block for each second: `(samples, channels) float32`, and the span that says which samples these are."""
+
+    def __init__(self, settings: PendulumSettings, name: str) -> None:
+        super().__init__(name, live=False)
+        self._rate_hz = settings.rate_hz
+        self._left = math.floor(settings.seconds * settings.rate_hz)
+        self._start = self._number = 0
+
+    def read(self) -> Frame:
+        count = min(self._left, math.ceil(self._rate_hz))
+        if not count:
+            raise EndOfStream
+        times = (self._start + np.arange(count)) / self._rate_hz
+        data = np.stack([np.sin(times), np.cos(times)], axis=1).astype(np.float32)
+        span = Span(self._start, count, self._rate_hz, ("angle", "speed"), ("rad", "rad/s"))
+        frame = Frame(self.name, self._number, data, *clocks(), span=span, media_s=span.end / self._rate_hz)
+        self._start, self._number, self._left = span.end, self._number + 1, self._left - count
+        return frame
+
+    def close(self) -> None:
+        self._left = 0
+
+
+PENDULUM = SourceKind(PendulumSettings, PendulumSource)
 
 
 # A decoder: `decode: {kind: largest}`, or load(..., kind="largest")
