@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import StalledError
 from edge_infer.flow import stacks
+from edge_infer.flow.watchdog import WITHOUT_GIL_S, Watchdog
 from edge_infer.health.growth import Growth
 from edge_infer.health.process import this_process
 from edge_infer.health.sd_notify import ServiceManager
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 STOOD_STILL_S = 1.0  # the main loop turns four times a second; whoever held that up (SIGSTOP, swapping) held up all
 MAIN_S = 30.0  # without systemd's watchdog: the main loop's longest wait is 5 s, for a disk, with strict durability
 END_S = 30.0  # 2 s for frames, 6 for the broker, 5 for the disk; after that the end itself hangs
+AFTER_SYSTEMD_S = 1.0  # its watchdog comes first, which writes to the journal why the service ends
 MEASURE_S = 5.0
 
 
@@ -30,6 +32,7 @@ class Supervisor:
         self._publisher = publisher
         self._growth = growth
         self._systemd = ServiceManager()
+        self._watchdog = Watchdog()
         self._turned_ns = self._since_ns = time.monotonic_ns()
         self._measure_at = 0.0  # monotonic
         self._counted = (time.monotonic(), 0)  # results at the last line for systemd
@@ -38,7 +41,7 @@ class Supervisor:
 
     def start(self) -> None:
         """From now on the main loop must not hang."""
-        stacks.end_unless_called_again(MAIN_S)
+        self._watchdog.feed(MAIN_S)
 
     def turn(self, settings: SuperviseSettings, *, reloading: bool = False) -> None:
         """Replace what hangs; tell systemd that all goes on, and whether the configuration is being read.
@@ -46,7 +49,6 @@ class Supervisor:
         Raises:
             StalledError: something hangs that cannot be replaced, or memory or files run away.
         """
-        stacks.end_unless_called_again(MAIN_S)
         now_ns = time.monotonic_ns()
         if now_ns - self._turned_ns > STOOD_STILL_S * 1e9:
             self._since_ns = now_ns
@@ -65,7 +67,8 @@ class Supervisor:
         else:
             self._systemd.starting()
         self._systemd.reloading(reloading)
-        self._systemd.feed_watchdog()
+        left_s = self._systemd.feed_watchdog()
+        self._watchdog.feed(MAIN_S if left_s is None else left_s + AFTER_SYSTEMD_S)
 
     def growth_reasons(self, settings: SuperviseSettings) -> dict[str, str]:
         """What of this process has grown steadily for an hour, each with a sentence."""
@@ -94,17 +97,17 @@ class Supervisor:
     def patience(self, seconds: float) -> Iterator[None]:
         """What the main loop does in the block may take so long."""
         with self._systemd.patience(seconds):
-            stacks.end_unless_called_again(seconds)
+            self._watchdog.feed(seconds + AFTER_SYSTEMD_S)
             yield
 
     def ending(self) -> None:
         """From now on the process ends, in time."""
-        self._systemd.stopping(END_S)
-        stacks.end_unless_called_again(END_S)
+        self._systemd.stopping(END_S + WITHOUT_GIL_S + AFTER_SYSTEMD_S)
+        self._watchdog.feed(END_S)
 
     def close(self) -> None:
         """The end came in time."""
-        stacks.live_on()
+        self._watchdog.close()
         self._systemd.close()
 
     def _look_at_delivery(self) -> None:

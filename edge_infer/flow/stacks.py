@@ -10,14 +10,18 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from edge_infer.errors import StalledError
+
 
 @contextmanager
 def shown_on_signals() -> Iterator[None]:
     """In the block SIGUSR1 shows all stacks and the process goes on, even where its main thread hangs in C.
 
+    SIGQUIT, which systemd's watchdog sends, shows them, too, and the process ends as one that has stalled.
+
     A thread of its own does that: faulthandler's handler for signals reads the other threads' frames while they run
-    (measured, CPython 3.11: it crashes a busy daemon in one of 90 dumps). Where the process dies anyway, by SIGSEGV,
-    SIGBUS, SIGFPE, SIGILL, or SIGABRT (which systemd's watchdog sends), it shows them, too.
+    (measured, CPython 3.11: it crashes a busy daemon in one of 90 dumps). It is left for who dies anyway, by SIGSEGV,
+    SIGBUS, SIGFPE, SIGILL or SIGABRT, since those have no time for more.
     """
     with suppress(OSError, ValueError, AttributeError):  # stderr is closed, or no file
         faulthandler.enable(all_threads=True)
@@ -26,10 +30,12 @@ def shown_on_signals() -> Iterator[None]:
     thread = threading.Thread(target=_dump_each, args=(told,), name="stacks", daemon=True)
     thread.start()
     signal.signal(signal.SIGUSR1, lambda _number, _frame: None)  # for good: one that comes late must not kill
+    before = signal.signal(signal.SIGQUIT, lambda _number, _frame: None)
     signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)  # it is told of each signal before Python is
     try:
         yield
     finally:
+        signal.signal(signal.SIGQUIT, before)
         signal.set_wakeup_fd(-1)
         tell.close()
         thread.join(1.0)
@@ -38,8 +44,10 @@ def shown_on_signals() -> Iterator[None]:
 
 def _dump_each(told: socket.socket) -> None:
     while numbers := told.recv(64):
-        if signal.SIGUSR1 in numbers:
+        if signal.SIGUSR1 in numbers or signal.SIGQUIT in numbers:
             dump_stacks()
+        if signal.SIGQUIT in numbers:
+            os._exit(StalledError.exit_code)
 
 
 def dump_stacks() -> None:
@@ -51,17 +59,3 @@ def dump_stacks() -> None:
     ]
     with suppress(OSError):
         os.write(2, "\n".join(stacks).encode(errors="replace"))
-
-
-def end_unless_called_again(seconds: float) -> None:
-    """Show all stacks and end the process with exit code 1, unless this is called again within so many seconds.
-
-    A thread in C watches, which needs no GIL: whatever holds that is found, too.
-    """
-    with suppress(OSError, ValueError, AttributeError):
-        faulthandler.dump_traceback_later(seconds, exit=True)
-
-
-def live_on() -> None:
-    """What `end_unless_called_again` asked for is no longer wanted."""
-    faulthandler.cancel_dump_traceback_later()

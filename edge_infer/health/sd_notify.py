@@ -44,11 +44,18 @@ class ServiceManager:
         if line != self._status and self._say(f"STATUS={line}"):
             self._status = line
 
-    def feed_watchdog(self) -> None:
-        """It makes progress; said twice in the time that the watchdog waits."""
-        if self._watchdog_usec and time.monotonic() - self._fed_at >= self._watchdog_usec / 2e6:
+    def feed_watchdog(self) -> float | None:
+        """It makes progress; said twice in the time that the watchdog waits.
+
+        Returns:
+            How long it still waits, s; None where there is none.
+        """
+        if not self._watchdog_usec:
+            return None
+        if time.monotonic() - self._fed_at >= self._watchdog_usec / 2e6:
             self._fed_at = time.monotonic()
             self._say("WATCHDOG=1")
+        return self._fed_at + self._watchdog_usec / 1e6 - time.monotonic()
 
     @contextmanager
     def patience(self, seconds: float) -> Iterator[None]:

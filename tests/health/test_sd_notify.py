@@ -70,6 +70,21 @@ def test_the_watchdog_is_fed_twice_in_its_time(systemd: Systemd, monkeypatch: py
     manager.close()
 
 
+def test_it_knows_how_long_the_watchdog_waits(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("edge_infer.health.sd_notify.time.monotonic", lambda: now)
+    manager = ServiceManager(systemd.environment | {"WATCHDOG_USEC": "10000000"})
+    assert manager.feed_watchdog() == 10.0
+    now += 4.0
+    assert manager.feed_watchdog() == 6.0
+    now += 1.0
+    assert manager.feed_watchdog() == 10.0
+    manager.close()
+    manager = ServiceManager(systemd.environment)
+    assert manager.feed_watchdog() is None
+    manager.close()
+
+
 def test_the_watchdog_of_another_process_is_not_ours(systemd: Systemd) -> None:
     manager = ServiceManager(systemd.environment | {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"})
     manager.feed_watchdog()

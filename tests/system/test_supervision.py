@@ -23,6 +23,7 @@ from command import START_S, Daemon
 from fake_tpu import FakeTpu
 from waiting import until
 
+from edge_infer.errors import StalledError
 from edge_infer.supervisor import MAIN_S
 
 Configure = Callable[..., Path]
@@ -296,7 +297,17 @@ def test_the_stacks_are_shown_though_the_main_thread_hangs_in_c(
         until(lambda: len(written(tmp_path)) > seen, what="more results")
 
 
-def test_the_watchdogs_signal_shows_who_holds_the_lock_of_the_interpreter(
+def test_the_watchdogs_signal_shows_all_stacks_and_ends_the_process(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with main_loop_hangs(tmp_path, configure("file: {path: results.jsonl}"), monkeypatch, gil=False) as daemon:
+        daemon.signal(signal.SIGQUIT)
+        assert daemon.ends(5.0) == StalledError.exit_code
+    assert "in growth_reasons" in daemon.log
+    assert "Thread infer:door, most recent call last" in daemon.log
+
+
+def test_a_crash_shows_who_holds_the_lock_of_the_interpreter(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with main_loop_hangs(tmp_path, configure("file: {path: results.jsonl}"), monkeypatch, gil=True) as daemon:
@@ -305,13 +316,17 @@ def test_the_watchdogs_signal_shows_who_holds_the_lock_of_the_interpreter(
         assert "in growth_reasons" in daemon.log
 
 
-@pytest.mark.slow
-def test_without_systemd_a_main_loop_that_hangs_ends_the_process(
-    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("gil", [False, True])
+@pytest.mark.parametrize("watchdog_s", [2, pytest.param(0, marks=pytest.mark.slow)])
+def test_a_main_loop_that_hangs_ends_the_process_where_systemd_does_not(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch, *, watchdog_s: int, gil: bool
 ) -> None:
-    with main_loop_hangs(tmp_path, configure("file: {path: results.jsonl}"), monkeypatch, gil=True) as daemon:
-        assert daemon.ends(MAIN_S + START_S) == 1
+    """0: without systemd. With the lock of the interpreter none but a thread in C can show where the others are."""
+    monkeypatch.setenv("WATCHDOG_USEC", str(watchdog_s * 1_000_000))
+    with main_loop_hangs(tmp_path, configure("file: {path: results.jsonl}"), monkeypatch, gil=gil) as daemon:
+        assert daemon.ends((watchdog_s or MAIN_S) + START_S) == (1 if gil else StalledError.exit_code)
     assert "in growth_reasons" in daemon.log
+    assert gil or "Thread infer:door, most recent call last" in daemon.log
 
 
 def test_systemd_is_told_how_it_is_doing(
@@ -327,7 +342,7 @@ def test_systemd_is_told_how_it_is_doing(
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        monkeypatch.setenv("WATCHDOG_USEC", "3000000")
 
         def said(line: str) -> bool:
             with suppress(BlockingIOError):
