@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_infer.tools.local_broker import free_port
 from edge_infer.types import Array
 
 Server = TypeVar("Server", bound=http.server.HTTPServer)
@@ -42,7 +43,7 @@ class RtspServer:
     """A real RTSP server in a process of its own; it can be killed and started anew at the same port."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
 
     @property
@@ -55,9 +56,7 @@ class RtspServer:
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], 20.0)
         assert ready, "the RTSP server did not start in 20 s"
-        words = self.process.stdout.readline().split()
-        assert words[:1] == ["ready"], "the RTSP server did not start"
-        self.port = int(words[1])
+        assert self.process.stdout.readline() == "ready\n", "the RTSP server did not start"
 
     def kill(self) -> None:
         if self.process is None:

@@ -1,7 +1,7 @@
 """An RTSP camera for tests: rtsp://127.0.0.1:PORT/cam shows a moving ball, 320x240 at 15 frames a second.
 
-Run by the system's Python, which has GStreamer: /usr/bin/python3 rtsp_server.py [PORT]. Prints "ready PORT" (a free
-one if none was given), and ends when its standard input is closed, so that it never outlives the test that started it.
+Run by the system's Python, which has GStreamer: /usr/bin/python3 rtsp_server.py PORT. Prints "ready", and ends when
+its standard input is closed, so that it never outlives the test that started it.
 """
 
 import sys
@@ -22,7 +22,7 @@ def main() -> None:
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service(sys.argv[1] if len(sys.argv) > 1 else "0")
+    server.set_service(sys.argv[1])
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(PIPELINE)
     factory.set_shared(True)
@@ -31,7 +31,7 @@ def main() -> None:
         raise SystemExit("the port is in use")
     loop = GLib.MainLoop()
     GLib.io_add_watch(sys.stdin.fileno(), GLib.IO_HUP, lambda *_: loop.quit())
-    print("ready", server.get_bound_port(), flush=True)
+    print("ready", flush=True)
     loop.run()
 
 

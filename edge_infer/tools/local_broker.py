@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import secrets
 import shutil
 import socket
 import subprocess
@@ -71,10 +72,16 @@ def find_mosquitto() -> str | None:
 
 
 def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A loopback port that is free, and stays so until its server starts, or while that is away.
+
+    Linux gives no connection a port from here: its own begin at 32768 (ip_local_port_range). One of those can be taken
+    by any connection meanwhile, also by a client's that tries to reach the absent server, which then talks to itself.
+    """
+    while True:
+        port = 16384 + secrets.randbelow(16384)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def _command(folder: Path, port: int) -> list[str]:

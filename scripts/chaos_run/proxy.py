@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from edge_infer.tools.local_broker import free_port
+
 CHUNK = 4096  # bytes passed on at a time: small enough that a narrow link flows, not gulps
 WAITING = 256  # chunks on their way in one direction; beyond, the sender is no longer read from (as TCP does)
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: close sends RST. Source: socket(7)
@@ -29,7 +31,7 @@ class ChaosProxy:
 
     def __init__(self, upstream: int, seed: int = 0) -> None:
         self.accepted = 0
-        self.port = 0
+        self.port = free_port()
         self._upstream = upstream
         self._random = random.Random(seed)
         self._delay = self._jitter = 0.0
@@ -131,7 +133,6 @@ class ChaosProxy:
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._listener.setblocking(False)
-            self.port = int(self._listener.getsockname()[1])
             self._accepting = self._loop.create_task(self._accept(self._listener))
 
     def _stop_listening(self) -> None:

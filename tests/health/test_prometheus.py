@@ -16,14 +16,9 @@ from edge_infer.health import prometheus
 from edge_infer.health.live import DaemonStatus
 from edge_infer.health.prometheus import BUCKETS_S, Exporter
 from edge_infer.health.stages import Histogram
+from edge_infer.tools.local_broker import free_port
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

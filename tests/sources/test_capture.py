@@ -16,6 +16,7 @@ from edge_infer.errors import SourceError
 from edge_infer.sources import capture, replugged
 from edge_infer.sources.capture import CameraSource, StreamSource
 from edge_infer.sources.devices import Camera
+from edge_infer.tools.local_broker import free_port
 from edge_infer.types import Array
 
 
@@ -188,8 +189,7 @@ def test_a_camera_that_has_another_number_now_is_opened_there(
 
 @pytest.fixture
 def closed_port() -> int:
-    with MjpegServer() as server:
-        return server.server_port
+    return free_port()
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])

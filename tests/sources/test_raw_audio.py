@@ -18,6 +18,7 @@ from edge_infer.registry import open_source
 from edge_infer.sources.address import kind_of
 from edge_infer.sources.raw_audio import PcmSource
 from edge_infer.sources.source import BaseSource, EndOfStream
+from edge_infer.tools.local_broker import free_port
 
 DATA = np.concatenate([sine(440, 0.3), -sine(330, 0.3)], axis=1)
 STORED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -114,8 +115,8 @@ def test_a_writer_that_falls_silent_is_lost_after_a_time(fifo: Path, there: bool
 
 
 def test_a_tcp_connection_is_read_to_its_end() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
+    port = free_port()
+    with closing(socket.create_server(("127.0.0.1", port))) as server:
 
         def serve() -> None:
             peer, _ = server.accept()

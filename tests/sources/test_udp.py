@@ -1,22 +1,20 @@
 """A stream that nobody asks for: MPEG-TS over UDP, as ffmpeg and many encoders send it."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from edge_infer.sources.capture import StreamSource
+from edge_infer.tools.local_broker import free_port
 
 
 @pytest.fixture
 def udp_stream() -> Iterator[str]:
     if shutil.which("ffmpeg") is None:
         pytest.skip("needs ffmpeg: apt install ffmpeg")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        url = f"udp://127.0.0.1:{sock.getsockname()[1]}"
+    url = f"udp://127.0.0.1:{free_port()}"
     pattern = ["-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25"]
     encoder = ["-c:v", "mpeg2video", "-g", "5", "-f", "mpegts"]
     command = ["ffmpeg", "-nostdin", "-loglevel", "error", *pattern, *encoder, url]

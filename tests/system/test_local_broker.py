@@ -9,7 +9,7 @@ from waiting import until
 
 from edge_infer.errors import UnavailableError
 from edge_infer.tools import local_broker as module
-from edge_infer.tools.local_broker import local_broker
+from edge_infer.tools.local_broker import free_port, local_broker
 
 
 def port_of(url: str) -> int:
@@ -54,3 +54,12 @@ def test_where_no_broker_is_installed_we_are_told_which_there_are(
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(UnavailableError, match="apt install mosquitto"):
         module._command(tmp_path, 1)
+
+
+def test_a_free_port_is_none_that_another_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        other = free_port()
+        draws = iter([port - 16384, port - 16384, other - 16384])
+        monkeypatch.setattr(module.secrets, "randbelow", lambda _count: next(draws))
+        assert free_port() == other

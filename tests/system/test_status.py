@@ -336,12 +336,6 @@ def test_watching_without_a_terminal_is_refused(tmp_path: Path) -> None:
     assert "--json" in ran.stderr
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_prometheus_reads_a_daemon_and_a_taken_port_is_told(tmp_path: Path, configure: Configure) -> None:
     parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus-client")
     with socket.create_server(("127.0.0.1", 0)) as taken:
