@@ -1,6 +1,7 @@
 """A disk that is full, and one that the kernel made read-only."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ class SmallDisk:
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk]:
     """A disk at `<folder>/small`; skips the test where none can be mounted."""
+    if shutil.which("mount") is None:
+        pytest.skip("needs mount")
     path = folder / "small"
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]

@@ -9,8 +9,19 @@ from arm_run.boards import REPOSITORY, Board
 from edge_infer.errors import UnavailableError
 
 ENTER = Path(__file__).with_name("enter.sh")
+# slave: a disk that is unmounted outside is so here, too; else it would be in use until the end.
 # A user namespace has a binfmt_misc of its own from Linux 6.7: nothing is registered for the whole machine.
-NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+NAMESPACES = (
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "--propagation=slave",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
 REGISTRATION = "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc"
 PACKAGE = "repository"  # where ours is mounted, read-only
 

@@ -14,7 +14,7 @@ from edge_infer.errors import UnavailableError
 
 PYPROJECT = REPOSITORY / "pyproject.toml"
 OLDEST_GLIBC = 17  # 2.17: manylinux2014, the oldest that wheels for ARM are made for
-TEST_TOOLS = ("pytest", "hypothesis")  # what their names begin with
+TEST_TOOLS = ("pytest", "hypothesis", "flatbuffers", "jinja2")  # what their names begin with
 SHOWN = 1000  # characters of pip's last words
 
 

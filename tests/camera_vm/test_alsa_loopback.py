@@ -65,7 +65,7 @@ def test_the_card_is_listed_by_its_name() -> None:
 def test_what_is_played_is_heard_at_its_pitch(playing: None) -> None:
     with open_source(f"mic:{HEARD}", rate_hz=48000) as source:
         until(lambda: np.abs(source.read().data).max() > 0.1, 60, "the tone")
-        data = heard(source, 0.5)
+        data = heard(source, 0.1)
     spectrum = np.abs(np.fft.rfft(data * np.hanning(len(data))))
     assert spectrum.argmax() * 48000 / len(data) == pytest.approx(TONE_HZ, abs=5)
 
