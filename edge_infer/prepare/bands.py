@@ -52,7 +52,7 @@ def band_edges(features: Bands) -> Array:
     bins = features.segment // 2
     if features.bands > bins:
         raise ModelError(f"a segment of {features.segment} samples has at most {bins} bands, not {features.bands}")
-    edges = np.rint(np.geomspace(1, bins + 1, features.bands + 1)).astype(np.int64)
+    edges = np.rint(np.geomspace(1, bins + 1, features.bands + 1)).astype(np.intp)  # reduceat takes no other
     for place in range(1, len(edges)):
         edges[place] = max(edges[place], edges[place - 1] + 1)
     least: Array = np.minimum(edges, bins + 1 - np.arange(features.bands, -1, -1))  # those behind need a bin each, too

@@ -30,6 +30,7 @@ NOT_RUN = {
         "test_accelerator_faults.py::test_after_500_faults_in_a_row_nothing_is_left_and_no_answer_went_astray",
         "test_accelerator_faults.py::test_a_start_that_hangs_is_given_up_and_tried_again_in_the_background",
         "test_cascading.py::test_several_workers_each_have_a_second_model_of_their_own",
+        "test_replaying_fusions.py",
     ),
     "it writes a line of its own where a process dies": (
         "test_accelerator_faults.py::test_how_a_process_died_and_what_it_said_is_told",
