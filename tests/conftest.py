@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,20 @@ def subnormal_numbers() -> None:
     """tflite-runtime's library leaves 32-bit ARM in flush-to-zero mode, in which Hypothesis draws no numbers."""
     default_environment = ctypes.c_void_p(-1)  # Source: glibc's bits/fenv.h, FE_DFL_ENV
     ctypes.CDLL("libm.so.6").fesetenv(default_environment)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place of their own for what killed processes leave, which goes with the run."""
+    tmp_path_factory.getbasetemp()  # pytest's stays outside, where it keeps the last three runs
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-infer-tests-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(folder).chmod(0o711)  # PostgreSQL runs as another user
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")
