@@ -1,14 +1,12 @@
 """A disk that is full, and one that the kernel made read-only."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from chaos_run.loop_disk import LoopDisk
+from chaos_run.loop_disk import LoopDisk, LoopDiskError, run_tool
 
 
 class SmallDisk:
@@ -40,19 +38,17 @@ class SmallDisk:
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk]:
     """A disk at `<folder>/small`; skips the test where none can be mounted."""
-    if shutil.which("mount") is None:
-        pytest.skip("needs mount")
     path = folder / "small"
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
+    try:
+        run_tool("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", path)
+    except LoopDiskError as error:
         path.rmdir()
-        pytest.skip(f"needs to mount a tmpfs, so root: {done.stderr.strip()}")
+        pytest.skip(f"needs to mount a tmpfs, so root: {error}")
     try:
         yield SmallDisk(path)
     finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
+        run_tool("umount", "--lazy", path)
         path.rmdir()
 
 

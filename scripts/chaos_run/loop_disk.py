@@ -41,14 +41,14 @@ class LoopDisk:
 
     def mount(self) -> None:
         """Mount it; after a power cut, the journal is played back."""
-        _run("mount", "-o", "loop", self._image, self.path)
+        run_tool("mount", "-o", "loop", self._image, self.path)
 
     def unmount(self) -> None:
         """Unmount it, as soon as nobody has a file open there."""
         deadline = time.monotonic() + BUSY_S
         while True:
             try:
-                _run("umount", self.path)
+                run_tool("umount", self.path)
             except LoopDiskError:
                 if time.monotonic() > deadline:
                     raise
@@ -63,18 +63,18 @@ class LoopDisk:
 
     def replug(self) -> None:
         """Mount it anew although somebody has files open on it, whose writes fail for ever."""
-        _run("umount", "--lazy", self.path)
-        device = _run("losetup", "--find", "--show", self._image).strip()  # else the old mount would be shared
-        _run("mount", device, self.path)
-        _run("losetup", "--detach", device)  # when it is unmounted
+        run_tool("umount", "--lazy", self.path)
+        device = run_tool("losetup", "--find", "--show", self._image).strip()  # else the old mount would be shared
+        run_tool("mount", device, self.path)
+        run_tool("losetup", "--detach", device)  # when it is unmounted
 
     def freeze(self) -> None:
         """From now on whoever writes waits until `thaw`."""
-        _run("fsfreeze", "--freeze", self.path)
+        run_tool("fsfreeze", "--freeze", self.path)
 
     def thaw(self) -> None:
         """Whoever waited goes on."""
-        _run("fsfreeze", "--unfreeze", self.path)
+        run_tool("fsfreeze", "--unfreeze", self.path)
 
     def cut_power(self) -> None:
         """From now on nothing reaches the disk: what was not synced is gone at the next mount."""
@@ -87,13 +87,13 @@ class LoopDisk:
     def turn_read_only(self) -> None:
         """As the kernel does after an I/O error; files that are open for writing fail. Ends with a new mount."""
         with contextlib.suppress(LoopDiskError):  # since Linux 6.5 the file system is shut down, and mount says so
-            _run("mount", "-o", "remount,abort", self.path)
+            run_tool("mount", "-o", "remount,abort", self.path)
         with contextlib.suppress(LoopDiskError):
-            _run("mount", "-o", "remount,ro", self.path)
+            run_tool("mount", "-o", "remount,ro", self.path)
 
     def written(self) -> Written:
         """What the block device has written since it was mounted."""
-        device = _run("findmnt", "-n", "-o", "SOURCE", self.path)
+        device = run_tool("findmnt", "-n", "-o", "SOURCE", self.path)
         fields = (Path("/sys/class/block") / Path(device.strip()).name / "stat").read_text().split()
         return Written(int(fields[6]) * SECTOR, int(fields[15]))  # Source: Documentation/block/stat.rst
 
@@ -102,7 +102,7 @@ class LoopDisk:
         with self._image.open("wb") as image:
             image.truncate(self._megabytes * 1_000_000)
         try:
-            _run("mkfs.ext4", "-q", "-F", self._image)
+            run_tool("mkfs.ext4", "-q", "-F", self._image)
             self.mount()
         except LoopDiskError:
             self._image.unlink()
@@ -118,7 +118,12 @@ class LoopDisk:
         self.path.rmdir()
 
 
-def _run(program: str, *arguments: str | Path) -> str:
+def run_tool(program: str, *arguments: str | Path) -> str:
+    """What one of the system's programs for disks says on stdout.
+
+    Raises:
+        LoopDiskError: it fails, or is not there.
+    """
     command = [program, *map(str, arguments)]
     environment = os.environ | {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
     try:
