@@ -7,7 +7,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from io import FileIO
 from pathlib import Path
@@ -92,14 +92,12 @@ def _finish(wanted: Download, part: Path, target: Path, origin: str) -> str:
             f"{wanted.sha256 or 'any'} of {wanted.size or 'any number of'} bytes; it is removed. Pull again, or "
             "upgrade edge-infer: the model may have a new version"
         )
-    try:
+    with _written(target):
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.chmod(0o644)  # services read it, whoever pulls it
         part.replace(target)
-    except OSError as error:
-        raise UnavailableError(f"cannot write {target}: {error.strerror}") from error
-    _state_file(part).unlink(missing_ok=True)
+        _state_file(part).unlink(missing_ok=True)
     return digest
 
 
@@ -167,7 +165,9 @@ def _place(response: HTTPResponse, begin: int, part: Path) -> tuple[int, int | N
 
 def _write(response: HTTPResponse, part: Path, begin: int, limit: int, progress: Callable[[int], object]) -> None:
     done, mark, since = begin, begin, time.monotonic()
-    with _opened(part, "ab" if begin else "wb") as file:
+    with _written(part):
+        opened = FileIO(part, "ab" if begin else "wb")
+    with opened as file:
         for data in _body(response):
             done += len(data)
             if done > limit:
@@ -196,20 +196,20 @@ def _body(response: HTTPResponse) -> Iterator[bytes]:
         raise TransientError(f"{response.url} broke off")
 
 
-def _opened(part: Path, mode: str) -> FileIO:
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Errors of the disk, which would else be taken for those of the connection."""
     try:
-        return FileIO(part, mode)
+        yield
     except OSError as error:
-        raise UnavailableError(f"cannot write {part}: {error.strerror}") from error
+        raise UnavailableError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _put(file: FileIO, data: bytes, part: Path) -> None:
     """Write it all, past buffers: whoever kills us now finds it when it goes on."""
-    try:
+    with _written(part):
         while data:
             data = data[file.write(data) :]
-    except OSError as error:
-        raise UnavailableError(f"cannot write {part}: {error.strerror}") from error
 
 
 def _packed(response: HTTPResponse) -> bool:
@@ -224,10 +224,11 @@ def _validator(response: HTTPResponse) -> str | None:
 
 def _keep_state(part: Path, url: str, response: HTTPResponse) -> None:
     validator = None if _packed(response) else _validator(response)
-    if validator:
-        _state_file(part).write_bytes(msgspec.json.encode(_State(url, validator)))
-    else:
-        _state_file(part).unlink(missing_ok=True)
+    with _written(part):
+        if validator:
+            _state_file(part).write_bytes(msgspec.json.encode(_State(url, validator)))
+        else:
+            _state_file(part).unlink(missing_ok=True)
 
 
 def _state(part: Path) -> _State | None:
@@ -249,5 +250,6 @@ def _size(part: Path) -> int:
 
 
 def _drop(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _state_file(part).unlink(missing_ok=True)
+    with _written(part):
+        part.unlink(missing_ok=True)
+        _state_file(part).unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """Whatever a server does: the right file, or a sentence and nothing that could be taken for it."""
 
 import hashlib
-import os
 import random
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_server import ModelServer
+from other_user import not_as_root, open_folder
 
 from edge_infer.catalogue import download, web
 from edge_infer.catalogue.download import fetch
@@ -221,11 +221,11 @@ def test_a_proxy_of_the_environment_is_used(
     assert server.asked[0][0] == f"http://127.0.0.9:1/{NAME}"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_is_closed_is_told(server: ModelServer, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UnavailableError, match="cannot write"):
-        bring(server, tmp_path)
+def test_a_folder_that_is_closed_is_told(server: ModelServer) -> None:
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        with not_as_root(), pytest.raises(UnavailableError, match="cannot write"):
+            bring(server, folder)
 
 
 def test_a_full_disk_is_told(server: ModelServer, tmp_path: Path) -> None:

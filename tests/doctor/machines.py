@@ -1,12 +1,7 @@
 """Machines as they show themselves below /proc, /sys, /dev and /etc, written as trees of files."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from edge_infer.tools.doctor.finding import Finding
 
@@ -94,32 +89,6 @@ def write(root: Path, *trees: Tree, links: Mapping[str, str] | None = None) -> P
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
     return root
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A folder that every user may look into, as pytest's own are not."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without root's rights, so that modes of files count."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to become somebody else")
-    groups, group = os.getgroups(), os.getegid()
-    os.setgroups([])
-    os.setegid(65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
 
 
 def one(findings: Iterator[Finding]) -> Finding:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from machines import COMMON, PCI_CORAL, PI_4, PI_5, Tree, as_nobody, one, open_folder, usb_coral, write
+from machines import COMMON, PCI_CORAL, PI_4, PI_5, Tree, one, usb_coral, write
+from other_user import as_nobody, open_folder
 
 from edge_infer.runtime.delegate import find_accelerators
 from edge_infer.settings import Settings, load_settings

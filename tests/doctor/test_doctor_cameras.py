@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from machines import PI_4, PI_5, WEBCAM, as_nobody, one, open_folder, write
+from machines import PI_4, PI_5, WEBCAM, one, write
+from other_user import as_nobody, open_folder
 from waiting import until
 
 from edge_infer.settings import Settings, load_settings

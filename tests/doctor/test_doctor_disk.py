@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from chaos_run.loop_disk import LoopDisk, LoopDiskError
 from full_disk import read_only, small_disk
-from machines import PI_4, as_nobody, one, open_folder, write
+from machines import PI_4, one, write
+from other_user import as_nobody, open_folder
 
 from edge_infer.settings import Settings, load_settings
 from edge_infer.tools.doctor.disk import check_disk, mount_of

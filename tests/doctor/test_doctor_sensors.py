@@ -1,11 +1,11 @@
 """Serial ports that are forbidden, or named by a path that does not stay with them; IIO devices."""
 
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
-from machines import PI_4, as_nobody, one, open_folder, write
+from machines import PI_4, one, write
+from other_user import as_nobody, open_folder
 
 from edge_infer.settings import Settings, load_settings
 from edge_infer.tools.doctor.sensor import check_sensors
@@ -46,7 +46,6 @@ def test_a_path_that_does_not_stay_is_told(tmp_path: Path) -> None:
     [_] = check_sensors(settings(tmp_path, "/dev/serial/by-id/usb-Arduino-if00"), machine)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 def test_a_port_that_may_not_be_opened_is_told() -> None:
     with open_folder() as root:
         write(root, ARDUINO)
