@@ -26,9 +26,11 @@ def arguments(out: Path, *inputs: str | Path, options: tuple[str, ...] = ()) -> 
     return ["batch", *map(str, inputs), "--model", str(BUNDLE), "--out", str(out), "--json", *options]
 
 
-def start(*given: str, cwd: Path | None = None, **environment: str) -> "subprocess.Popen[str]":
+def start(
+    *given: str, cwd: Path | None = None, prefix: tuple[str, ...] = (), **environment: str
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "edge_infer", *given],
+        [*prefix, sys.executable, "-m", "edge_infer", *given],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
         stdout=subprocess.PIPE,
@@ -39,10 +41,15 @@ def start(*given: str, cwd: Path | None = None, **environment: str) -> "subproce
 
 
 def batch(
-    out: Path, *inputs: str | Path, options: tuple[str, ...] = ("--workers", "2"), code: int = 0, **environment: str
+    out: Path,
+    *inputs: str | Path,
+    options: tuple[str, ...] = ("--workers", "2"),
+    code: int = 0,
+    prefix: tuple[str, ...] = (),
+    **environment: str,
 ) -> Row:
     """Run it to its end; its summary."""
-    process = start(*arguments(out, *inputs, options=options), **environment)
+    process = start(*arguments(out, *inputs, options=options), prefix=prefix, **environment)
     said, complaints = process.communicate(timeout=100)
     assert process.returncode == code, complaints
     assert "Traceback" not in complaints, complaints
