@@ -10,7 +10,8 @@ from waiting import until
 
 from edge_infer.tools.doctor import child
 from edge_infer.tools.doctor.child import Answer, ask
-from edge_infer.tools.doctor.python import check_packages, check_python
+from edge_infer.tools.doctor.machine import read_machine
+from edge_infer.tools.doctor.python import check_packages, check_python, judged_python
 from edge_infer.tools.doctor.runtime import check_runtime, judged
 
 LITERT = {"library": "ai_edge_litert", "version": "2.3.0", "ms": 3.1, "importing": None}
@@ -66,9 +67,12 @@ def test_a_system_without_wheels_is_told(tmp_path: Path) -> None:
     assert "no wheels for musl" in musl.detail
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs Python 3.12")
 def test_32_bits_and_a_new_python_are_told(tmp_path: Path) -> None:
-    assert one(check_python(write(tmp_path, PI_4, {"proc/self/exe": ELF_32}))).level == "fail"
+    machine = read_machine(write(tmp_path, PI_4, {"proc/self/exe": ELF_32}))
+    assert judged_python(machine, (3, 11), musl=False).level == "ok"
+    told = judged_python(machine, (3, 12), musl=False)
+    assert (told.level, told.exit_code) == ("fail", 69)
+    assert "no TFLite runtime has a 32-bit wheel for Python 3.12" in told.detail
 
 
 def test_the_runtime_of_this_machine_is_in_order() -> None:

@@ -20,7 +20,7 @@ HERE = f"{sys.executable} -m pip install"
 
 def check_python(root: Path = Path("/")) -> Iterator[Finding]:
     """Version, width and C library: what decides which wheels there are."""
-    yield _python(read_machine(root), sys.version_info[:2], musl=any(root.glob("lib/ld-musl-*")))
+    yield judged_python(read_machine(root), sys.version_info[:2], musl=any(root.glob("lib/ld-musl-*")))
 
 
 def check_packages(path: Sequence[str] | None = None) -> Iterator[Finding]:
@@ -42,7 +42,8 @@ def installed(path: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _python(machine: Machine, version: Sequence[int], *, musl: bool) -> Finding:
+def judged_python(machine: Machine, version: Sequence[int], *, musl: bool) -> Finding:
+    """What a Python of this version (major, minor) finds on a machine."""
     name = ".".join(map(str, version))
     width = f", {machine.bits}-bit" if machine.bits else ""
     library = "musl" if musl else " ".join(platform.libc_ver())
