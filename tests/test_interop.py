@@ -1,4 +1,4 @@
-"""supervision itself is asked, where it is installed: `pip install supervision` (450 MB with what it needs)."""
+"""supervision itself is asked; scripts/test installs it."""
 
 import sys
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from edge_infer.interop import keypoints_to_supervision
 from edge_infer.types import Classes, Detections, Keypoints, ModelId, Prediction, Result
 
 needs_supervision = pytest.mark.skipif(
-    find_spec("supervision") is None, reason="needs supervision, which is large: pip install supervision"
+    find_spec("supervision") is None, reason="needs supervision: pip install supervision"
 )
 foreign_warnings = pytest.mark.filterwarnings("ignore")
 
