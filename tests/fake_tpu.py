@@ -1,5 +1,6 @@
 """An accelerator that fails when a test says so, and what is left of processes that own one."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -57,5 +58,6 @@ def owners(of: int | None = None) -> list[str]:
 def files_and_memory(of: int | None = None) -> tuple[int, int]:
     """Open files, and mapped memory of accelerators' tensors, of a process."""
     pid = of or os.getpid()
+    gc.collect()  # files of what ran before us would go while we run
     mapped = Path(f"/proc/{pid}/maps").read_text().count("edge-infer tensors")
     return psutil.Process(pid).num_fds(), mapped

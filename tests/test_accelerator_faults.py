@@ -1,5 +1,7 @@
 """Accelerators that hang, crash, refuse, lie or disappear: what it costs a frame, and how long it takes."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_tpu import CRASHES, FakeTpu, files_and_memory, owners
-from waiting import until
+from waiting import DEADLINE, until
 
 from edge_infer.errors import DelegateError, DelegateTimeoutError, ModelError
 from edge_infer.loading import load
 from edge_infer.model import Model
-from edge_infer.runtime.isolated import generation, quarantine
+from edge_infer.runtime.isolated import generation, job, quarantine
 from edge_infer.runtime.isolated.unit import Unit
 from edge_infer.runtime.pool import accelerators
 from edge_infer.types import Array, Result
@@ -237,8 +239,7 @@ def test_after_500_faults_in_a_row_nothing_is_left_and_no_answer_went_astray(
     faults = 500
     monkeypatch.setattr(quarantine, "PAUSES_S", (0.0,))
     monkeypatch.setattr(quarantine, "REST_S", 0.0)
-    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_S", 0.25)
-    monkeypatch.setattr("edge_infer.runtime.isolated.job.DEADLINE_P99S", 0.0)
+    monkeypatch.setattr(job, "DEADLINE_P99S", 0.0)
     tpu.fail("abort")
     with pytest.raises(DelegateError):
         alone(picture(0))
@@ -246,12 +247,20 @@ def test_after_500_faults_in_a_row_nothing_is_left_and_no_answer_went_astray(
     before = files_and_memory()
     started = time.monotonic()
     for number in range(1, faults + 1):
-        tpu.fail(FAULTS[number % len(FAULTS)])
+        fault = FAULTS[number % len(FAULTS)]
+        if fault == "hang":  # by a signal: one that is ordered might be taken after this deadline, and hit the next
+            pid = the_unit().pid
+            assert pid
+            os.kill(pid, signal.SIGSTOP)
+        else:
+            tpu.fail(fault)
+        monkeypatch.setattr(job, "DEADLINE_S", 0.25 if fault == "hang" else DEADLINE)
         with pytest.raises(DelegateError):
             alone(picture(number % 256))
+        monkeypatch.setattr(job, "DEADLINE_S", DEADLINE)  # a machine that stalls is no fault
         assert is_about(alone(picture((number + 1) % 256)), (number + 1) % 256)
     took = time.monotonic() - started
     measured(f"accelerator: {faults} faults in a row in {took:.1f} s, {took / faults * 1e3:.0f} ms each")
-    assert the_unit().faults.total() == faults + 1
+    assert the_unit().faults == {"hang": 100, "error": 100, "crash": 301}
     assert sorted(line.split()[0] for line in owners()) == ["ei-accelerator", "ei-launcher"]
     assert files_and_memory() == before
