@@ -53,6 +53,13 @@ class Beats:
         return next(self.numbers)
 
 
+def test_what_a_late_reader_misses_is_counted() -> None:
+    source = StillSource(painted(PICTURE, FACE))
+    source._metronome = Beats([3, 4, 7, 8, 10])  # type: ignore[assignment]
+    assert [source.read().number for _ in range(5)] == [3, 4, 7, 8, 10]
+    assert source.skipped == {"late": 3}
+
+
 @pytest.mark.parametrize("picture_size", [PICTURE, (2400, 1800), (660, 600)])
 @pytest.mark.parametrize("out_size", [(640, 480), (320, 320)])
 def test_the_known_box_is_where_the_frame_shows_it(picture_size: Size, out_size: Size) -> None:
