@@ -172,7 +172,7 @@ def test_what_a_probe_has_started_ends_with_it(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
     assert ask("module", "parent", seconds=2.0).died == "did not answer within 2 s"
     status = Path(f"/proc/{(tmp_path / 'pid').read_text()}/status")
-    assert not status.exists() or "State:\tZ" in status.read_text()
+    until(lambda: not status.exists() or "State:\tZ" in status.read_text(), what="the end of what it started")
 
 
 def test_a_probe_ends_with_the_doctor(tmp_path: Path) -> None:
