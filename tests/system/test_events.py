@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from broker import Mosquitto, Subscriber
 from collected import Collect, audit
 from command import EDGE_INFER, REPOSITORY, START_S, Daemon, environment, run
 from waiting import until
+
+from edge_infer.deliver.event_journal import EventJournal
 
 FACE = REPOSITORY / "models/face-detection"
 PICTURE = REPOSITORY / "docs/demo.jpg"
@@ -58,6 +61,12 @@ def phases(subscriber: Subscriber, kind: str = "object") -> list[str]:
     return [" ".join(filter(None, (event["phase"], event.get("reason")))) for event in told]
 
 
+def connected(daemon: Daemon) -> float:
+    """When it first was, by the wall clock."""
+    line = next(line for line in daemon.log.splitlines() if "connected to the broker" in line)
+    return datetime.fromisoformat(line[:23]).timestamp()
+
+
 def test_an_object_in_a_zone_is_told_with_pictures_and_ends_with_the_daemon(
     tmp_path: Path, config: Path, subscriber: Subscriber
 ) -> None:
@@ -74,11 +83,14 @@ def test_an_object_in_a_zone_is_told_with_pictures_and_ends_with_the_daemon(
     assert (start["kind"], start["label"], start["track"], start["snapshot"]) == ("object", "face", 1, True)
     zone = next(event for event in events(subscriber) if event["kind"] == "zone")
     assert (zone["where"], zone["counts"], zone["track"]) == ("yard", {"face": 1}, 1)
+    # A picture is not kept where the broker is away, or slow at the start.
+    wanted = 2 if connected(daemon) < start["time"] else 1
+    until(lambda: len(subscriber.on(f"/snapshot/door/{start['id']}")) >= wanted, what="the pictures")
     pictures = subscriber.on(f"/snapshot/door/{start['id']}")
-    assert len(pictures) == 2
+    assert len(pictures) <= 2
     assert cv2.imdecode(np.frombuffer(pictures[0].payload, np.uint8), cv2.IMREAD_COLOR).shape == (240, 320, 3)
-    assert (tmp_path / "kept" / f"{start['id']}.jpg").read_bytes() == pictures[1].payload
-    assert json.loads((tmp_path / "state/open-events-porch.json").read_text()) == []
+    assert (tmp_path / "kept" / f"{start['id']}.jpg").read_bytes() == pictures[-1].payload
+    assert EventJournal(tmp_path / "state/open-events-porch.json").read() == []
     assert "Traceback" not in daemon.log
 
 

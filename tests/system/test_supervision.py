@@ -113,9 +113,9 @@ def test_a_source_that_hangs_in_its_driver_is_replaced_and_the_pipeline_beside_g
         until(lambda: subscriber.on("/results/yard") and subscriber.on("/results/door"), START_S, "results of both")
         camera.hang()
         began = time.monotonic()
-        until(lambda: "yard" in reasons(subscriber), what="the report")
+        hangs = "reading the source of yard hangs"
+        until(lambda: hangs in reasons(subscriber).get("yard", ""), what="the report")
         print(f"reported {time.monotonic() - began:.2f} s after the last picture was written")
-        assert "reading the source of yard hangs" in reasons(subscriber)["yard"]
         before = len(subscriber.on("/results/door"))
         until(lambda: len(subscriber.on("/results/door")) > before + 20, what="results of the other")
         until(lambda: subscriber.on("/health")[-1].said["pipelines"]["yard"]["source_restarts"] >= 1, what="the count")
