@@ -11,6 +11,7 @@ from typing import NamedTuple
 from edge_infer.engine import Said, finished
 from edge_infer.errors import DelegateError, InputError, ModelError, StalledError
 from edge_infer.flow.heartbeat import Heartbeat
+from edge_infer.flow.standstills import Standstills
 from edge_infer.intake import Intake
 from edge_infer.model import Model
 from edge_infer.types import Frame, Result, Status
@@ -134,13 +135,13 @@ class Answering:
         """What ended it."""
         return self._error
 
-    def supervise(self, since_ns: int) -> None:
-        """Look whether a result is taken over; what lasted before `since_ns` (monotonic) does not count.
+    def supervise(self, standstills: Standstills) -> None:
+        """Look whether a result is taken over; `standstills` of the process do not count.
 
         Raises:
             StalledError: not in time, and nothing helps.
         """
-        act = self._heartbeat.overdue(since_ns)
+        act = self._heartbeat.overdue(standstills)
         if act:
             raise StalledError(f"{self.name}: a result is not taken over for {act.limit_s:g} s, all others wait for it")
 

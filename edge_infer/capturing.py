@@ -9,6 +9,7 @@ from collections.abc import Callable
 from edge_infer.errors import SourceError, StalledError, UnavailableError
 from edge_infer.flow.backoff import Backoff
 from edge_infer.flow.heartbeat import Act
+from edge_infer.flow.standstills import Standstills
 from edge_infer.flow.worker import Worker
 from edge_infer.intake import CHECK_S, Intake
 from edge_infer.sources.source import BaseSource, EndOfStream
@@ -112,10 +113,10 @@ class Capturing:
         why = str(self._worker.last_retry) if self._worker.last_retry else None
         return f"{why}; a thread hangs in its driver" if why and self._hung and "hangs" not in why else why
 
-    def supervise(self, since_ns: int, exit_after_s: float | None) -> None:
+    def supervise(self, standstills: Standstills, exit_after_s: float | None) -> None:
         """Put another thread in the place of one that hangs; for one thread, which calls it often.
 
-        What lasted before `since_ns` (monotonic) does not count.
+        `standstills` of the process do not count.
 
         Raises:
             StalledError: that has not helped for `exit_after_s` seconds.
@@ -123,21 +124,21 @@ class Capturing:
         self._hung = [worker for worker in self._hung if worker.alive]
         if self._blind and self._intake.frames != self._blind[1]:
             self._blind = None
-        self._hanging = act = self._overdue(since_ns)
+        self._hanging = act = self._overdue(standstills)
         if act:
             self._blind = self._blind or (time.monotonic_ns(), self._intake.frames)
             if len(self._hung) < MAX_HUNG and (self._intake.live or act.what == "open"):
                 self._replace(act)
         if self._blind and exit_after_s is not None and self._intake.live:
-            self._give_up_after(exit_after_s, self._blind[0])
+            self._give_up_after(exit_after_s, self._blind[0], standstills)
 
-    def _overdue(self, since_ns: int) -> Act | None:
+    def _overdue(self, standstills: Standstills) -> Act | None:
         """What hangs; a source that leaves out frames within a read is at work."""
         source = self._source
         skipped = source.skipped.total() if source else 0
         if skipped != self._skips[0]:
             self._skips = (skipped, time.monotonic_ns())
-        return None if self._worker.stopping.is_set() else self._worker.heartbeat.overdue(max(since_ns, self._skips[1]))
+        return None if self._worker.stopping.is_set() else self._worker.heartbeat.overdue(standstills, self._skips[1])
 
     def _replace(self, act: Act) -> None:
         old, why = self._worker, SourceError(self._says(act))
@@ -149,18 +150,18 @@ class Capturing:
         self._worker = self._make_worker(because=why)
         self._worker.start()
 
-    def _give_up_after(self, seconds: float, blind_ns: int) -> None:
+    def _give_up_after(self, seconds: float, blind_ns: int, standstills: Standstills) -> None:
         """End the process where a thread hung all the time: the kernel then frees the device.
 
         Not where every thread came back, and opening just fails: that camera is unplugged.
         """
-        if (time.monotonic_ns() - blind_ns) / 1e9 < seconds:
+        if (time.monotonic_ns() - blind_ns - standstills.lasted_ns(blind_ns)) / 1e9 < seconds:
             return
         for worker in (*self._hung, self._worker):
             act = worker.heartbeat.act
-            if act and act.lasts_s() > seconds:
+            if act and act.lasts_s(standstills) > seconds:
                 raise StalledError(
-                    f"{self.name}: the source hangs in its driver ({act.what}) since {act.lasts_s():.0f} s, "
+                    f"{self.name}: the source hangs in its driver ({act.what}) since {act.lasts_s(standstills):.0f} s, "
                     "only the end of this process can free the device: check its cable and power"
                 )
 

@@ -21,6 +21,7 @@ from edge_infer.errors import (
 from edge_infer.flow.backoff import Backoff
 from edge_infer.flow.heartbeat import Act
 from edge_infer.flow.mailbox import Closed
+from edge_infer.flow.standstills import Standstills
 from edge_infer.flow.worker import Worker
 from edge_infer.health.stages import Histogram
 from edge_infer.intake import CHECK_S, Intake, Taken
@@ -156,15 +157,15 @@ class Inferring:
         with suppress(IndexError):  # the thread was quicker
             self._fresh.pop().close()
 
-    def supervise(self, since_ns: int) -> None:
+    def supervise(self, standstills: Standstills) -> None:
         """Put another thread in the place of one that hangs; for one thread, which calls it often.
 
-        What lasted before `since_ns` (monotonic) does not count.
+        `standstills` of the process do not count.
 
         Raises:
             StalledError: that does not help.
         """
-        act = None if self._worker.stopping.is_set() else self._worker.heartbeat.overdue(since_ns)
+        act = None if self._worker.stopping.is_set() else self._worker.heartbeat.overdue(standstills)
         if act:
             self._replace(act)
 

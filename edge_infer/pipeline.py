@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from edge_infer.ahead import Ahead
 from edge_infer.answering import Answering
 from edge_infer.capturing import Capturing
+from edge_infer.flow.standstills import Standstills
 from edge_infer.health.stages import Histogram, StageTimes, summaries
 from edge_infer.inferring import Inferring
 from edge_infer.intake import Intake
@@ -141,17 +142,17 @@ class Pipeline:
         self.intake.abandon()
         return ended
 
-    def supervise(self, since_ns: int, settings: SuperviseSettings) -> None:
-        """Replace the threads that hang; what lasted before `since_ns` (monotonic) does not count.
+    def supervise(self, standstills: Standstills, settings: SuperviseSettings) -> None:
+        """Replace the threads that hang; `standstills` of the process do not count.
 
         Raises:
             StalledError: that does not help.
         """
-        self._source.supervise(since_ns, settings.exit_after_s)
-        self._answering.supervise(since_ns)
+        self._source.supervise(standstills, settings.exit_after_s)
+        self._answering.supervise(standstills)
         for stage in self._infer:
             stage.patience.floor_s = max(settings.infer_s, self._deadline_s)
-            stage.supervise(since_ns)
+            stage.supervise(standstills)
 
     def exchange_model(self, load_model: Callable[[], Model], loaded: Sequence[Model] = ()) -> None:
         """From the next frame on, and after each failure, ask what `load_model` gives; until then the present model.

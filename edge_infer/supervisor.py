@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from edge_infer.deliver.publisher import MqttPublisher
 from edge_infer.errors import StalledError
 from edge_infer.flow import stacks
+from edge_infer.flow.standstills import Standstills
 from edge_infer.flow.watchdog import WITHOUT_GIL_S, Watchdog
 from edge_infer.health.growth import Growth
 from edge_infer.health.process import this_process
@@ -17,7 +18,6 @@ from edge_infer.settings import SuperviseSettings
 
 log = logging.getLogger(__name__)
 
-STOOD_STILL_S = 1.0  # the main loop turns four times a second; whoever held that up (SIGSTOP, swapping) held up all
 MAIN_S = 30.0  # without systemd's watchdog: the main loop's longest wait is 5 s, for a disk, with strict durability
 END_S = 30.0  # 2 s for frames, 6 for the broker, 5 for the disk; after that the end itself hangs
 AFTER_SYSTEMD_S = 1.0  # its watchdog comes first, which writes to the journal why the service ends
@@ -33,7 +33,7 @@ class Supervisor:
         self._growth = growth
         self._systemd = ServiceManager()
         self._watchdog = Watchdog()
-        self._turned_ns = self._since_ns = time.monotonic_ns()
+        self._standstills = Standstills()
         self._measure_at = 0.0  # monotonic
         self._counted = (time.monotonic(), 0)  # results at the last line for systemd
         self._fps = 0.0
@@ -49,13 +49,10 @@ class Supervisor:
         Raises:
             StalledError: something hangs that cannot be replaced, or memory or files run away.
         """
-        now_ns = time.monotonic_ns()
-        if now_ns - self._turned_ns > STOOD_STILL_S * 1e9:
-            self._since_ns = now_ns
-        self._turned_ns = now_ns
+        self._standstills.turn()
         try:
             for pipeline in self._pipelines:
-                pipeline.supervise(self._since_ns, settings)
+                pipeline.supervise(self._standstills, settings)
             self._look_at_delivery()
             self._measure(settings)
         except StalledError as error:
@@ -111,7 +108,7 @@ class Supervisor:
         self._systemd.close()
 
     def _look_at_delivery(self) -> None:
-        act = self._publisher.heartbeat.overdue(self._since_ns) if self._publisher else None
+        act = self._publisher.heartbeat.overdue(self._standstills) if self._publisher else None
         if act:
             raise StalledError(f"delivery hangs ({act.what}): nothing for {act.limit_s:.0f} s")
 

@@ -16,6 +16,7 @@ from waiting import DEADLINE, until
 from edge_infer import answering
 from edge_infer.answering import Answer, Answering
 from edge_infer.errors import ModelError
+from edge_infer.flow.standstills import Standstills
 from edge_infer.intake import Intake
 from edge_infer.model import Model
 from edge_infer.settings import SuperviseSettings
@@ -118,7 +119,7 @@ def test_what_breaks_while_results_are_handed_on_ends_the_pipeline_and_is_told()
     harness.pipeline.start()
     until(lambda: harness.pipeline.failure)
     assert isinstance(harness.pipeline.failure, ZeroDivisionError)
-    harness.pipeline.supervise(0, SuperviseSettings())
+    harness.pipeline.supervise(Standstills(), SuperviseSettings())
     harness.pipeline.stop()
     assert harness.pipeline.join(DEADLINE)
     assert harness.pipeline.ended

@@ -12,6 +12,7 @@ from waiting import until
 
 from edge_infer import capturing, pipeline
 from edge_infer.errors import SourceError, StalledError
+from edge_infer.flow.standstills import Standstills
 from edge_infer.settings import SuperviseSettings
 from edge_infer.sources.source import BaseSource, EndOfStream, clocks
 from edge_infer.types import Frame
@@ -31,7 +32,7 @@ def supervised(harness: Harness, condition: Callable[[], object], settings: Supe
     """Wait for something, while the supervisor looks."""
 
     def turn() -> object:
-        harness.pipeline.supervise(0, settings)
+        harness.pipeline.supervise(Standstills(), settings)
         return condition()
 
     until(turn)
@@ -136,7 +137,7 @@ def test_so_many_threads_are_left_behind_and_no_more() -> None:
     supervised(harness, lambda: harness.pipeline.health().source_restarts == restarts)
     supervised(harness, lambda: harness.pipeline._source._hanging)
     for _ in range(20):
-        harness.pipeline.supervise(0, NEVER_ENDS)
+        harness.pipeline.supervise(Standstills(), NEVER_ENDS)
     assert harness.pipeline.health().source_restarts == restarts
     assert len([t for t in threading.enumerate() if t.name == "source:door"]) == restarts + 1
     released.set()
@@ -199,7 +200,7 @@ def test_a_file_that_hangs_is_reported_and_not_opened_anew() -> None:
     impatient = SuperviseSettings(exit_after_s=0.01)
     supervised(harness, lambda: "reading the source of door hangs" in (harness.pipeline.trouble() or ""), impatient)
     for _ in range(20):
-        harness.pipeline.supervise(0, impatient)
+        harness.pipeline.supervise(Standstills(), impatient)
     hangs.set()
     supervised(harness, lambda: harness.pipeline.ended, impatient)
     harness.stop()

@@ -11,6 +11,7 @@ from waiting import DEADLINE, until
 
 from edge_infer import answering, inferring
 from edge_infer.errors import DelegateError, DelegateTimeoutError, StalledError
+from edge_infer.flow.standstills import Standstills
 from edge_infer.inferring import Patience
 from edge_infer.settings import SuperviseSettings
 from edge_infer.types import Frame
@@ -24,7 +25,7 @@ def supervised(harness: Harness, condition: Callable[[], object]) -> None:
     """Wait for something, while the supervisor looks."""
 
     def turn() -> object:
-        harness.pipeline.supervise(0, IMPATIENT)
+        harness.pipeline.supervise(Standstills(), IMPATIENT)
         return condition()
 
     until(turn)
@@ -55,7 +56,7 @@ def test_a_model_that_hangs_is_loaded_anew_and_its_late_answer_is_nobodys(caplog
     models = [hanging(released, 3), ScriptedModel()]
     harness = Harness(ScriptedSource(range(10), live=False), first(lambda: models[0], lambda: models[1]))
     began = time.monotonic()
-    harness.pipeline.supervise(0, IMPATIENT)
+    harness.pipeline.supervise(Standstills(), IMPATIENT)
     harness.pipeline.start()
     supervised(harness, lambda: harness.pipeline.ended)
     assert sorted(harness.numbers) == list(range(10))  # one result each

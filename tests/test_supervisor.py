@@ -83,6 +83,26 @@ def test_what_lasted_while_the_process_stood_still_does_not_count(
         monkeypatch.setattr(time, "monotonic_ns", really)
 
 
+def test_on_a_machine_that_stands_still_again_and_again_a_hang_is_found(
+    supervisor: Supervisor, publisher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began_ns, lost_s, ran_s = time.monotonic_ns(), 0.0, 0.0
+    monkeypatch.setattr(time, "monotonic_ns", lambda: began_ns + int((lost_s + ran_s) * 1e9))
+
+    def goes_on() -> None:
+        nonlocal lost_s, ran_s
+        while ran_s < 100.0:
+            lost_s += 1.2
+            supervisor.turn(SETTINGS)
+            ran_s += 0.9
+            supervisor.turn(SETTINGS)
+
+    with publisher.heartbeat.working("sending", 60.0):
+        with pytest.raises(StalledError, match="delivery hangs"):
+            goes_on()
+        assert 60.0 < ran_s < 61.0
+
+
 @pytest.mark.parametrize(
     ("limits", "said"),
     [

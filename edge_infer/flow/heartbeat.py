@@ -3,6 +3,10 @@
 import time
 from typing import NamedTuple, Self
 
+from edge_infer.flow.standstills import Standstills
+
+NEVER = Standstills()
+
 
 class Act(NamedTuple):
     """Something that may block: what, since when (monotonic), and how long (s) it may take."""
@@ -11,9 +15,10 @@ class Act(NamedTuple):
     began_ns: int
     limit_s: float
 
-    def lasts_s(self, since_ns: int = 0) -> float:
-        """How long it goes on, counted from `since_ns` (monotonic) at the earliest."""
-        return (time.monotonic_ns() - max(self.began_ns, since_ns)) / 1e9
+    def lasts_s(self, standstills: Standstills = NEVER, since_ns: int = 0) -> float:
+        """How long it goes on without `standstills`, counted from `since_ns` (monotonic) at the earliest."""
+        began_ns = max(self.began_ns, since_ns)
+        return (time.monotonic_ns() - began_ns - standstills.lasted_ns(began_ns)) / 1e9
 
 
 class Heartbeat:
@@ -42,7 +47,7 @@ class Heartbeat:
         self.act = None
         self.completed += 1
 
-    def overdue(self, since_ns: int = 0) -> Act | None:
-        """What takes too long; what this process did before `since_ns` (monotonic) does not count."""
+    def overdue(self, standstills: Standstills = NEVER, since_ns: int = 0) -> Act | None:
+        """What takes too long; neither `standstills` count nor what was before `since_ns` (monotonic)."""
         act = self.act
-        return act if act is not None and act.lasts_s(since_ns) > act.limit_s else None
+        return act if act is not None and act.lasts_s(standstills, since_ns) > act.limit_s else None
