@@ -155,7 +155,7 @@ class Capturing:
 
         Not where every thread came back, and opening just fails: that camera is unplugged.
         """
-        if (time.monotonic_ns() - blind_ns - standstills.lasted_ns(blind_ns)) / 1e9 < seconds:
+        if standstills.ran_s(blind_ns) < seconds:
             return
         for worker in (*self._hung, self._worker):
             act = worker.heartbeat.act

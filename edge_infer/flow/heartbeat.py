@@ -15,10 +15,9 @@ class Act(NamedTuple):
     began_ns: int
     limit_s: float
 
-    def lasts_s(self, standstills: Standstills = NEVER, since_ns: int = 0) -> float:
+    def lasts_s(self, standstills: Standstills, since_ns: int = 0) -> float:
         """How long it goes on without `standstills`, counted from `since_ns` (monotonic) at the earliest."""
-        began_ns = max(self.began_ns, since_ns)
-        return (time.monotonic_ns() - began_ns - standstills.lasted_ns(began_ns)) / 1e9
+        return standstills.ran_s(max(self.began_ns, since_ns))
 
 
 class Heartbeat:

@@ -21,6 +21,7 @@ class Standstills:
             self._spans.append((self._turned_ns, now_ns))
         self._turned_ns = now_ns
 
-    def lasted_ns(self, since_ns: int) -> int:
-        """How much of the time since then (monotonic) the process stood still."""
-        return sum(max(0, end_ns - max(start_ns, since_ns)) for start_ns, end_ns in self._spans)
+    def ran_s(self, since_ns: int) -> float:
+        """How long the process has run since then (monotonic), without what it stood still."""
+        lost_ns = sum(max(0, end_ns - max(start_ns, since_ns)) for start_ns, end_ns in self._spans)
+        return (time.monotonic_ns() - since_ns - lost_ns) / 1e9
