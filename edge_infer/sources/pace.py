@@ -42,7 +42,11 @@ class Backlog:
 
 
 class Metronome:
-    """Beats `fps` times a second from its creation on, without drift."""
+    """Beats `fps` times a second from its creation on, without drift.
+
+    Attributes:
+        missed: beats between the last one that was waited for and the one before it
+    """
 
     def __init__(
         self, fps: float, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
@@ -52,11 +56,14 @@ class Metronome:
         self._sleep = sleep
         self._start = clock()
         self._last = -1
+        self.missed = 0
 
     def wait(self) -> int:
         """Waits for the next beat and returns its number; who comes late gets the present beat, not the missed ones."""
         present = int((self._clock() - self._start) * self._fps)
-        self._last = max(self._last + 1, present)
+        following = self._last + 1
+        self._last = max(following, present)
+        self.missed = self._last - following if following else 0  # nobody has listened before the first
         sleep_until(self._start + self._last / self._fps, self._clock, self._sleep)
         return self._last
 

@@ -50,7 +50,6 @@ class StillSource(BaseSource):
         self._picture = _shrink(picture, size)
         self._shrunk = (self._picture.shape[1] / width, self._picture.shape[0] / height)
         self._metronome = Metronome(fps)
-        self._before: int | None = None
 
     def read(self) -> Frame:
         """The frame of the next beat of the clock.
@@ -63,9 +62,8 @@ class StillSource(BaseSource):
                 raise EndOfStream
             self._left -= 1
         number = self._metronome.wait()
-        if self._before is not None and number > self._before + 1:
-            self.skipped["late"] += number - self._before - 1
-        self._before = number
+        if self._metronome.missed:
+            self.skipped["late"] += self._metronome.missed
         captured_at, captured_ns = clocks()
         x0, y0, x1, y1 = view(number, self._picture_size, self._size, self._fps, self._focus)
         across, down = self._shrunk

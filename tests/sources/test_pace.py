@@ -76,5 +76,12 @@ def test_a_late_reader_of_a_metronome_gets_the_present_beat() -> None:
     metronome = Metronome(10, clock, clock.sleep)
     metronome.wait()
     clock.now += 0.57
-    assert [metronome.wait(), metronome.wait()] == [5, 6]
+    assert [(metronome.wait(), metronome.missed), (metronome.wait(), metronome.missed)] == [(5, 4), (6, 0)]
     assert clock.now == pytest.approx(1000.6)
+
+
+def test_beats_before_the_first_wait_are_not_missed() -> None:
+    clock = Clock()
+    metronome = Metronome(10, clock, clock.sleep)
+    clock.now += 0.57
+    assert (metronome.wait(), metronome.missed) == (5, 0)

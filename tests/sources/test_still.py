@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edge_infer.errors import InputError
+from edge_infer.sources.pace import Metronome
 from edge_infer.sources.source import EndOfStream
 from edge_infer.sources.still import Box, StillSource, to_view, view
 from edge_infer.types import Array, Size
@@ -43,19 +44,22 @@ def iou(a: Box, b: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
-class Beats:
-    """A metronome that does not wait."""
+class Beats(Metronome):
+    """A metronome that does not wait: each time it is asked, it is time for the next of these."""
 
     def __init__(self, numbers: list[int]) -> None:
+        self.now = 0.0
+        super().__init__(1.0, lambda: self.now, lambda _seconds: None)
         self.numbers = iter(numbers)
 
     def wait(self) -> int:
-        return next(self.numbers)
+        self.now = float(next(self.numbers))
+        return super().wait()
 
 
 def test_what_a_late_reader_misses_is_counted() -> None:
     source = StillSource(painted(PICTURE, FACE))
-    source._metronome = Beats([3, 4, 7, 8, 10])  # type: ignore[assignment]
+    source._metronome = Beats([3, 4, 7, 8, 10])
     assert [source.read().number for _ in range(5)] == [3, 4, 7, 8, 10]
     assert source.skipped == {"late": 3}
 
@@ -68,7 +72,7 @@ def test_the_known_box_is_where_the_frame_shows_it(picture_size: Size, out_size:
     box: Box = (round(face[0]), round(face[1]), round(face[2]), round(face[3]))
     numbers = list(range(0, 2000, 37))
     source = StillSource(painted(picture_size, box), size=out_size, fps=10, focus=box)
-    source._metronome = Beats(numbers)  # type: ignore[assignment]
+    source._metronome = Beats(numbers)
     for number in numbers:
         frame = source.read()
         assert frame.number == number
@@ -81,7 +85,7 @@ def test_content_is_placed_to_a_fifth_of_a_pixel() -> None:
     ramp = np.zeros((150, 200, 3), np.uint8)
     ramp[:] = np.arange(200, dtype=np.uint8)[None, :, None]  # each pixel's level is its column
     source = StillSource(ramp, size=(640, 480), fps=10)
-    source._metronome = Beats([5])  # type: ignore[assignment]
+    source._metronome = Beats([5])
     x0, _, x1, _ = view(5, (200, 150), (640, 480), 10)
     expected = x0 + (np.arange(640) + 0.5) * (x1 - x0) / 640 - 0.5
     assert abs((source.read().data[240, :, 0] - expected).mean()) < 0.2
