@@ -18,16 +18,15 @@ from edge_infer.types import Array, TensorSpec
 MODEL = "mobilenet_v1_0.25_128_quant.tflite"
 SPEC = TensorSpec("x", (2, 3), np.dtype(np.uint8))
 ONE = np.ones(SPEC.shape, np.uint8)
+INSTALLED = [name for name in KNOWN if find_spec(name)]  # not each goes with each version of numpy
 
 
 def pictures() -> list[Array]:
     return [np.random.default_rng(1).integers(0, 256, (1, 128, 128, 3), np.uint8)]
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", INSTALLED)
 def test_an_installed_runtime_is_one(name: str, testdata: Path) -> None:
-    if find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
     model = read_model(testdata / "models" / MODEL)
     check_runtime(lambda: InterpreterRuntime(model, library=find_library(name)), pictures())
 
